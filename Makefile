@@ -1,0 +1,55 @@
+# `make book` and `make test` are all that a reader needs; each sets up .venv first, once.
+#   PYTHON=python3.12    the interpreter for the set-up, 3.11 or newer
+#   TORCH_INDEX=URL      take torch, and torch only, from this package index (its small CPU build, for one)
+#   CHAPTERS="gan ..."   what `make notebooks` executes; every chapter when not given
+PYTHON ?= python3
+TORCH_INDEX ?=
+CHAPTERS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+LOCK := requirements/lock.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+PAGE := $(CURDIR)/_build/html/index.html
+
+.PHONY: book html test notebooks lint lock bench clean
+
+book: html
+	@printf '\nThe book: %s\n' "$(PAGE)"
+	@[ -n "$$CI" ] || { [ "$$(uname)" = Darwin ] && open "$(PAGE)"; } || \
+	 { [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && (xdg-open "$(PAGE)" >/dev/null 2>&1 &); } || true
+
+html: $(READY)
+	$(BIN)/jupyter-book build book --config _config.yml --path-output . --all -q -W --keep-going
+
+test: html
+	$(BIN)/python -m pytest
+
+notebooks: $(READY)
+	$(BIN)/python book/execute.py $(CHAPTERS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(READY)
+	$(BIN)/python requirements/lock.py
+
+bench: $(READY)
+	$(BIN)/python benchmarks/step.py
+
+clean:
+	rm -rf _build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# The stamp comes last and goes first: a set-up that was interrupted starts from an empty .venv.
+$(READY): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("gannotes needs Python 3.11 or newer, \
+	and $(PYTHON) is " + sys.version.split()[0] + ": try `make PYTHON=python3.12 ...`")'
+	@echo "Setting up .venv: this takes a minute or more, and happens once."
+	@test -e $@ || $(PYTHON) -m venv --clear .venv
+	@rm -f $@
+	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) "$$(grep '^torch==' $(LOCK))")
+	$(PIP) -r $(LOCK)
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

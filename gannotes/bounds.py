@@ -1,0 +1,293 @@
+r"""Bounds: what a critic says about two distributions of which only samples are at hand.
+
+A bound is a function of a critic's raw outputs, :math:`v_p` on a sample of `p` and :math:`v_q` on a
+sample of `q`. It is the empirical form of an objective whose maximum over all critics is a
+divergence of `p` and `q`, so that every critic gives a lower bound.
+
+.. math::
+
+    \max_v \; \mathbb{E}_p[a(v(x))] - \mathbb{E}_q[b(v(x'))] \;=\; D(p, q)
+
+The critic ascends; a model that owns `q` descends. "Flip to fix", the non-saturating loss, is the
+same bound with its two arguments swapped, ascended by the generator. Only the last dimension is
+averaged: any leading dimensions are independent games (replicas). The two samples need not have
+the same size.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from .divergences import FDivergence
+
+__all__ = [
+    "Bound",
+    "bernoulli",
+    "cycle",
+    "least_squares",
+    "mutual_information",
+    "relativistic",
+    "variational",
+]
+
+Bound = Callable[[Tensor, Tensor], Tensor]
+
+
+def _check(**outputs: Tensor) -> None:
+    """Refuse anything but non-empty samples of floating-point numbers."""
+    for name, v in outputs.items():
+        if not isinstance(v, Tensor) or not v.is_floating_point():
+            came = v.dtype if isinstance(v, Tensor) else type(v).__name__
+            raise TypeError(f"{name} must be a floating-point tensor, got {came}")
+        if v.ndim == 0 or v.numel() == 0:
+            raise ValueError(f"{name} must be a non-empty sample, got shape {tuple(v.shape)}")
+
+
+def _check_pair(v_p: Tensor, v_q: Tensor) -> None:
+    _check(v_p=v_p, v_q=v_q)
+    if v_p.shape[:-1] == v_q.shape[:-1]:
+        return
+    try:
+        torch.broadcast_shapes(v_p.shape[:-1], v_q.shape[:-1])
+    except RuntimeError:
+        raise ValueError(
+            "v_p (..., N) and v_q (..., M) must have leading dimensions that broadcast, "
+            f"got {tuple(v_p.shape)} and {tuple(v_q.shape)}"
+        ) from None
+
+
+def bernoulli(v_p: Tensor, v_q: Tensor) -> Tensor:
+    r"""The log likelihood of a classifier: :math:`E_p[\log D] + E_q[\log(1 - D)]`, D = sigmoid(v).
+
+    .. math::
+
+        V(v) = \mathbb{E}_{p}[\log \sigma(v(x))] + \mathbb{E}_{q}[\log(1 - \sigma(v(x')))]
+             \;\le\; 2\,\mathrm{JS}(p, q) - \log 4
+
+    with equality at :math:`v^* = \log p/q`, that is :math:`D^* = p/(p + q)`. The two class means
+    are added, not averaged: a critic that knows nothing gives :math:`-\log 4`.
+
+    Slide: GAN / Possible loss functions (E16), Optimisation (E22, E23), with the errata X03 and
+    X25; the same bound again in E37, E38, E68 and E72.
+
+    References:
+        Goodfellow et al., Generative Adversarial Nets, 2014.
+
+    Args:
+        v_p: Raw critic outputs (log odds of "from p") on a sample of p, shape (..., N).
+        v_q: The same on a sample of q, shape (..., M).
+
+    Returns:
+        Nats, shape (...).
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If a sample is empty or the leading dimensions do not broadcast.
+
+    Example:
+        >>> bernoulli(torch.zeros(3), torch.zeros(5))  # -log 4
+        tensor(-1.3863)
+    """
+    _check_pair(v_p, v_q)
+    return logsigmoid(v_p).mean(-1) + logsigmoid(-v_q).mean(-1)
+
+
+def least_squares(v_p: Tensor, v_q: Tensor) -> Tensor:
+    r"""Minus the least-squares loss of a 0/1 regression: :math:`-E_p[(v - 1)^2] - E_q[v^2]`.
+
+    .. math::
+
+        -\mathbb{E}_p[(v(x) - 1)^2] - \mathbb{E}_q[v(x')^2] \;\le\; -\int \frac{p\,q}{p + q}\,dx
+            \;=\; \frac14 \int \frac{(p - q)^2}{p + q}\,dx - \frac12
+
+    with equality at :math:`v^* = p/(p + q)`. The raw output is the regression itself; no sigmoid
+    is applied. A critic that knows nothing (1/2 everywhere) gives -1/2.
+
+    Slide: GAN / Possible loss functions (E20, E21), with the erratum X26; CycleGAN / Training
+    tricks (E43), with the erratum X09: the critic ascends this, the generator ascends it flipped.
+
+    References:
+        Mao et al., Least Squares Generative Adversarial Networks, 2017.
+
+    Args:
+        v_p: Raw critic outputs on a sample of p, shape (..., N).
+        v_q: The same on a sample of q, shape (..., M).
+
+    Returns:
+        Shape (...).
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If a sample is empty or the leading dimensions do not broadcast.
+
+    Example:
+        >>> least_squares(torch.full((3,), 0.5), torch.full((5,), 0.5))
+        tensor(-0.5000)
+    """
+    _check_pair(v_p, v_q)
+    return -((v_p - 1).square().mean(-1) + v_q.square().mean(-1))
+
+
+def variational(f: FDivergence) -> Bound:
+    r"""The f-GAN bound of one row of the table: :math:`E_p[h_f(v)] - E_q[f^*(h_f(v))]`.
+
+    .. math::
+
+        \mathbb{E}_p[h_f(v(x))] - \mathbb{E}_q[f^*(h_f(v(x')))] \;\le\; D_f(p \| q)
+            = \int q\, f\!\left(\frac{p}{q}\right) dx
+
+    with equality where :math:`h_f(v^*) = f'(p/q)`. The activation :math:`h_f` carries the raw
+    output into the domain of the conjugate; :math:`f^* \circ h_f` is evaluated in fused form.
+
+    Slide: f-GAN / Sample based divergence minimisation (E49, E50), f-GAN practical
+    considerations (E52, T02), with the erratum X12.
+
+    References:
+        Nowozin, Cseke and Tomioka, f-GAN, 2016; Nguyen, Wainwright and Jordan, 2010.
+
+    Args:
+        f: A row of the table, such as ``divergences.KL`` or ``divergences.alpha_family(0.5)``.
+
+    Returns:
+        A bound ``(v_p (..., N), v_q (..., M)) -> (...)``, named after its divergence.
+
+    Raises:
+        TypeError: If `f` is not an FDivergence.
+
+    Example:
+        >>> from gannotes.divergences import KL
+        >>> bound = variational(KL)
+        >>> bound.__name__, bound(torch.ones(3), torch.ones(5))
+        ('variational(kl)', tensor(0.))
+    """
+    if not isinstance(f, FDivergence):
+        raise TypeError(f"f must be an FDivergence, got {type(f).__name__}")
+
+    def bound(v_p: Tensor, v_q: Tensor) -> Tensor:
+        _check_pair(v_p, v_q)
+        return f.activation(v_p).mean(-1) - f.penalty(v_q).mean(-1)
+
+    bound.__name__ = bound.__qualname__ = f"variational({f.name})"
+    bound.__doc__ = f"The variational lower bound on the divergence {f.name}."
+    return bound
+
+
+def relativistic(v_p: Tensor, v_q: Tensor) -> Tensor:
+    r"""The log likelihood of "the first is from p" in a pair: :math:`E[\log \sigma(v(x) - v(x'))]`.
+
+    .. math::
+
+        \mathbb{E}_{x \sim p,\, x' \sim q}[\log \sigma(v(x) - v(x'))]
+
+    The two samples are paired by position. A critic that knows nothing gives :math:`-\log 2`.
+    Swapping the arguments gives the generator's objective.
+
+    Slide: beyond the deck.
+
+    References:
+        Jolicoeur-Martineau, The relativistic discriminator, 2018 (RSGAN).
+
+    Args:
+        v_p: Raw critic outputs on a sample of p, shape (..., N).
+        v_q: The same on a sample of q, shape (..., N), paired with `v_p`.
+
+    Returns:
+        Nats, shape (...).
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If a sample is empty, the sizes differ or the leading dimensions do not
+            broadcast.
+
+    Example:
+        >>> relativistic(torch.zeros(3), torch.zeros(3))  # -log 2
+        tensor(-0.6931)
+    """
+    _check_pair(v_p, v_q)
+    if v_p.shape[-1] != v_q.shape[-1]:
+        raise ValueError(
+            f"v_p and v_q are paired and must have the same last dimension, "
+            f"got {tuple(v_p.shape)} and {tuple(v_q.shape)}"
+        )
+    return logsigmoid(v_p - v_q).mean(-1)
+
+
+def mutual_information(log_q: Tensor, entropy: Tensor) -> Tensor:
+    r"""The InfoGAN bound on I(c; x): :math:`H(c) + E_{c, x}[\log Q(c | x)]`.
+
+    .. math::
+
+        H(c) + \mathbb{E}_{c \sim p(c),\, x' \sim p(x' | c)}[\log Q(c \mid x')] \;\le\; I(c; x')
+
+    with equality where Q is the posterior :math:`p(c \mid x')`. The gap is the mean of
+    :math:`\mathrm{KL}(p(c|x') \| Q)`; the bound can be negative.
+
+    Slide: InfoGAN / Loss function (E31, E32), with the errata X05 and X06.
+
+    References:
+        Barber and Agakov, 2003; Chen et al., InfoGAN, 2016.
+
+    Args:
+        log_q: :math:`\log Q(c | x')` of the codes that made the samples, shape (..., N); for
+            several independent codes their sum.
+        entropy: H(c) in nats, shape () or (...).
+
+    Returns:
+        Nats, shape (...).
+
+    Raises:
+        TypeError: If `log_q` is not a floating-point tensor.
+        ValueError: If `log_q` is empty.
+
+    Example:
+        >>> log_q = torch.tensor([0.5, 0.5]).log()  # Q knows nothing about a fair binary code
+        >>> mutual_information(log_q, torch.tensor(2.0).log())
+        tensor(0.)
+    """
+    _check(log_q=log_q)
+    return entropy + log_q.mean(-1)
+
+
+def cycle(x: Tensor, x_cycled: Tensor, y: Tensor, y_cycled: Tensor) -> Tensor:
+    r"""The cycle loss: :math:`E_x |F(G(x)) - x|_1 + E_y |G(F(y)) - y|_1`. Minimised.
+
+    .. math::
+
+        L_\text{cyc} = \mathbb{E}_x \|F(G(x)) - x\|_1 + \mathbb{E}_y \|G(F(y)) - y\|_1
+
+    The L1 norm is summed over all data dimensions and averaged over the batch, the first
+    dimension. Common code averages over the elements instead: its weight is not comparable.
+
+    Slide: CycleGAN / loss functions II (E40).
+
+    References:
+        Zhu et al., Unpaired Image-to-Image Translation, 2017.
+
+    Args:
+        x: A batch of the first domain, shape (N, ...).
+        x_cycled: F(G(x)), the shape of `x`.
+        y: A batch of the second domain, shape (M, ...).
+        y_cycled: G(F(y)), the shape of `y`.
+
+    Returns:
+        In the units of the data, shape ().
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If a batch is empty or a cycled batch has another shape than its batch.
+
+    Example:
+        >>> x, y = torch.zeros(2, 3), torch.zeros(4, 5)
+        >>> cycle(x, x + 1, y, y)  # 3 dimensions, each off by 1
+        tensor(3.)
+    """
+    _check(x=x, x_cycled=x_cycled, y=y, y_cycled=y_cycled)
+    for name, z, z_cycled in (("x", x, x_cycled), ("y", y, y_cycled)):
+        if z.shape != z_cycled.shape:
+            raise ValueError(
+                f"{name}_cycled must have the shape of {name}, {tuple(z.shape)}, "
+                f"got {tuple(z_cycled.shape)}"
+            )
+    return (x_cycled - x).abs().sum() / len(x) + (y_cycled - y).abs().sum() / len(y)

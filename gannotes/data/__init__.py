@@ -1,0 +1,16 @@
+r"""The data of the book: densities that are known, digits that are not, and batches of either.
+
+A toy density is a ``torch.distributions.Distribution``: ``p.sample((n,))`` has shape (n, d),
+``p.sample((S, n))`` serves S replicas, and ``p.log_prob(x)`` is the truth to compare with. Of MNIST
+only samples are known, which is the situation of the deck:
+
+.. math:: x \sim \hat p(x) = \frac1S \sum_s \delta(x - x_s).
+
+Slide: Supervised and unsupervised learning (E02); Constraint on training (E06).
+"""
+
+from gannotes.data.batches import Batches
+from gannotes.data.digits import binarise, mnist
+from gannotes.data.toys import dirac, grid, mixture_1d, ring, two_moons
+
+__all__ = ["Batches", "binarise", "dirac", "grid", "mixture_1d", "mnist", "ring", "two_moons"]

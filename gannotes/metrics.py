@@ -1,0 +1,345 @@
+r"""Numbers that judge samples: coverage of modes, kernel density, neighbours, distances.
+
+Every function here takes samples and returns a number that hides something; its docstring says
+what. An average over test points comes with its standard error,
+
+.. math:: \bar v = \frac1N \sum_i v_i, \qquad
+          \mathrm{SE} = \frac{1}{\sqrt N} \sqrt{\frac{1}{N-1} \sum_i (v_i - \bar v)^2},
+
+which says how well the N points determine the average of *this* model, and nothing about another
+training run.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CHUNK = 1 << 22  # numbers in the largest temporary: 32 MiB of float64
+
+
+class Coverage(NamedTuple):
+    """What :func:`mode_coverage` returns, both of shape (...)."""
+
+    captured: Tensor
+    high_quality: Tensor
+
+
+class ClassShares(NamedTuple):
+    """What :func:`class_shares` returns: shape (..., K) and (...)."""
+
+    share: Tensor
+    mean_confidence: Tensor
+
+
+def mode_coverage(samples: Tensor, modes: Tensor, sd: float, radius: float = 3.0) -> Coverage:
+    r"""Modes captured and share of high-quality samples, :math:`\|x_i - \mu_{m(i)}\| \le 3\sigma`.
+
+    .. math:: m(i) = \arg\min_m \|x_i - \mu_m\|, \quad
+              h_i = 1\big[\|x_i - \mu_{m(i)}\| \le r\sigma\big], \quad
+              \text{captured} = \big|\{m(i) : h_i = 1\}\big|, \quad
+              \text{high quality} = \frac1N \sum_i h_i
+
+    In d dimensions a sample of the true mixture is of high quality with probability
+    :math:`P(\chi^2_d \le r^2)`, which is 0.989 for d = 2 and r = 3: more than that says that the
+    modes are too narrow. Neither number sees how the mass is shared among the captured modes.
+
+    Slide: beyond the deck (Srivastava et al. 2017, VEEGAN, who draw 2,500 samples).
+
+    Args:
+        samples: generated points, shape (..., N, d); leading dimensions are replicas.
+        modes: centres of the modes, shape (M, d).
+        sd: standard deviation of a mode, per coordinate.
+        radius: r, the largest distance in units of ``sd``.
+
+    Returns:
+        ``captured``, int64, and ``high_quality``, in [0, 1], both of shape (...).
+
+    Raises:
+        ValueError: if the shapes do not fit, or ``sd`` or ``radius`` is not positive.
+
+    Example:
+        >>> modes = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+        >>> x = torch.tensor([[0.0, 0.1], [0.2, 0.0], [0.6, 0.0], [0.0, 0.0]])
+        >>> captured, high_quality = mode_coverage(x, modes, sd=0.1)
+        >>> captured.item(), high_quality.item()
+        (1, 0.75)
+    """
+    if modes.dim() != 2 or samples.dim() < 2 or samples.shape[-1] != modes.shape[-1]:
+        raise ValueError(
+            "samples must be (..., N, d) and modes (M, d), "
+            f"got {tuple(samples.shape)} and {tuple(modes.shape)}"
+        )
+    if not samples.shape[-2] or not len(modes):
+        raise ValueError(f"samples and modes must not be empty, got {tuple(samples.shape)}")
+    _positive("sd", sd)
+    _positive("radius", radius)
+    distance, nearest = torch.cdist(
+        samples, modes.to(samples), compute_mode="donot_use_mm_for_euclid_dist"
+    ).min(-1)
+    good = distance <= radius * sd
+    hits = torch.zeros(*samples.shape[:-2], len(modes), dtype=torch.int64, device=samples.device)
+    hits.scatter_add_(-1, nearest, good.to(torch.int64))
+    return Coverage((hits > 0).sum(-1), good.to(samples.dtype).mean(-1))
+
+
+def kernel_density(samples: Tensor, test: Tensor, bandwidth: float) -> Tensor:
+    r"""Parzen estimate of the log density, :math:`\log\frac1S\sum_s N(x \mid x_s, h^2 I)`.
+
+    .. math:: \log \hat p_h(x) = \log \sum_{s=1}^S \exp\Big(-\frac{\|x - x_s\|^2}{2h^2}\Big)
+              - \log S - \frac d2 \log 2\pi h^2
+
+    The bandwidth must be chosen on validation points (:func:`select_bandwidth`), never on ``test``.
+    In many dimensions the value depends more on h and on S than on the model: compare values of
+    one protocol only, and put beside them the value that the training data themselves reach.
+    Computed in float64 whatever the dtype, in slices of bounded memory.
+
+    Slide: f-GAN / MNIST (T03, I11).
+
+    References:
+        Parzen (1962); Goodfellow et al. (2014) for the protocol; Theis et al. (2016) for what is
+        wrong with it.
+
+    Args:
+        samples: samples of the model, shape (S, d).
+        test: points x, shape (N, d), not among ``samples``.
+        bandwidth: h, the standard deviation of a kernel per coordinate, in the units of the data.
+
+    Returns:
+        Log densities in nats, shape (N,), dtype of ``test``. Report their mean and
+        :func:`standard_error`.
+
+    Raises:
+        ValueError: if the shapes do not fit or ``bandwidth`` is not positive.
+
+    Example:
+        >>> samples = torch.tensor([[0.0], [1.0], [3.0]])
+        >>> kernel_density(samples, torch.tensor([[0.5], [2.0]]), bandwidth=0.5)
+        tensor([-1.1313, -2.6300])
+    """
+    _two_point_sets("samples", samples, "test", test)
+    _positive("bandwidth", bandwidth)
+    return _kernel_density(samples, test, [bandwidth])[0].to(test.dtype)
+
+
+def select_bandwidth(
+    samples: Tensor, validation: Tensor, bandwidths: Sequence[float] | Tensor, strict: bool = True
+) -> float:
+    r"""The bandwidth with the largest mean validation log density, :math:`\hat h`.
+
+    .. math:: \hat h = \arg\max_h \frac1N \sum_{i=1}^N \log \hat p_h(x_i)
+
+    The validation points must be neither samples nor test points: where a validation point is
+    among the samples, the maximum lies at h = 0.
+
+    Slide: f-GAN / MNIST (T03, I11).
+
+    Args:
+        samples: samples of the model, shape (S, d).
+        validation: held-out data, shape (N, d).
+        bandwidths: candidates h, at least one, positive.
+        strict: refuse a winner at an end of the range, where a better one may lie outside.
+
+    Returns:
+        One of ``bandwidths``.
+
+    Raises:
+        ValueError: if the shapes do not fit, a candidate is not positive, or ``strict`` and the
+            winner is the smallest or the largest candidate.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> x = torch.randn(500, 1, generator=generator)
+        >>> select_bandwidth(x[:250], x[250:], [0.01, 0.03, 0.1, 0.3, 1.0, 3.0])
+        0.3
+    """
+    _two_point_sets("samples", samples, "validation", validation)
+    candidates = sorted(float(h) for h in bandwidths)
+    if not candidates:
+        raise ValueError("bandwidths must hold at least one candidate, got none")
+    for h in candidates:
+        _positive("bandwidths", h)
+    best = int(_kernel_density(samples, validation, candidates).mean(-1).argmax())
+    if strict and best in (0, len(candidates) - 1):
+        raise ValueError(
+            f"bandwidths: the best, {candidates[best]:.4g}, is an end of the range "
+            f"{candidates[0]:.4g} to {candidates[-1]:.4g}; widen it, or pass strict=False"
+        )
+    return candidates[best]
+
+
+def standard_error(values: Tensor) -> Tensor:
+    r"""Standard error of a mean, :math:`s / \sqrt N`.
+
+    .. math:: \mathrm{SE} = \sqrt{\frac{1}{N(N-1)} \sum_{i=1}^N (v_i - \bar v)^2}
+
+    Slide: f-GAN / MNIST (T03, the column behind the sign plus-minus).
+
+    Args:
+        values: independent values, shape (..., N), N at least 2.
+
+    Returns:
+        Standard error of their mean, shape (...).
+
+    Raises:
+        ValueError: if there are fewer than two values.
+
+    Example:
+        >>> standard_error(torch.tensor([1.0, 3.0])).item()
+        1.0
+    """
+    if values.dim() == 0 or values.shape[-1] < 2:
+        raise ValueError(f"values must be (..., N) with N >= 2, got shape {tuple(values.shape)}")
+    return values.std(-1) / math.sqrt(values.shape[-1])
+
+
+def nearest_neighbours(x: Tensor, reference: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+    r"""The k nearest points of a reference set, :math:`\min_j \|x_i - y_j\|_2`.
+
+    .. math:: j_1(i), \dots, j_k(i) = \text{the } k \text{ indices of smallest } \|x_i - y_j\|_2
+
+    Shows whether a generator repeats its training data. It does not see a copy that was shifted by
+    a pixel, so its silence proves little.
+
+    Slide: beyond the deck (the interpolation results at the end of GAN make the same point, F02).
+
+    Args:
+        x: points, shape (N, d).
+        reference: points to search, shape (M, d).
+        k: number of neighbours, at most M.
+
+    Returns:
+        ``distance`` (dtype of ``x``) and ``index`` into ``reference`` (int64), both (N, k), the
+        nearest first.
+
+    Raises:
+        ValueError: if the shapes do not fit or k is not in 1..M.
+
+    Example:
+        >>> reference = torch.tensor([[0.0], [1.0], [5.0]])
+        >>> distance, index = nearest_neighbours(torch.tensor([[1.5]]), reference, k=2)
+        >>> distance.tolist(), index.tolist()
+        ([[0.5, 1.5]], [[1, 0]])
+    """
+    _two_point_sets("x", x, "reference", reference)
+    if not isinstance(k, int) or not 1 <= k <= len(reference):
+        raise ValueError(f"k must be an int from 1 to {len(reference)}, got {k!r}")
+    distances, indices = [x.new_empty(0, k)], [torch.empty(0, k, dtype=torch.int64).to(x.device)]
+    for part, square in _square_distances(x, reference):
+        index = square.topk(k, largest=False).indices
+        gap = x[part].double().unsqueeze(1) - reference[index].double()
+        distance, order = gap.norm(dim=-1).sort(-1)  # exact: a copy is at distance 0
+        distances.append(distance.to(x.dtype))
+        indices.append(index.gather(-1, order))
+    return torch.cat(distances), torch.cat(indices)
+
+
+def class_shares(logits: Tensor) -> ClassShares:
+    r"""How samples fall into the classes of a classifier, :math:`\frac1N\sum_i 1[k = k(x_i)]`.
+
+    .. math:: k(x) = \arg\max_k p(k \mid x), \qquad
+              \mathrm{share}_k = \frac1N \sum_i 1[k(x_i) = k], \qquad
+              \mathrm{confidence} = \frac1N \sum_i \max_k p(k \mid x_i)
+
+    A class with no share is a mode that was lost; variety inside a class is not seen.
+
+    Slide: beyond the deck.
+
+    Args:
+        logits: unnormalised log probabilities of the classes, shape (..., N, K).
+
+    Returns:
+        ``share``, shape (..., K), summing to 1, and ``mean_confidence``, shape (...).
+
+    Raises:
+        ValueError: if ``logits`` has fewer than two dimensions or is empty.
+
+    Example:
+        >>> share, confidence = class_shares(torch.tensor([[9.0, 0.0], [9.0, 0.0], [0.0, 9.0]]))
+        >>> [round(s, 3) for s in share.tolist()], round(confidence.item(), 4)
+        ([0.667, 0.333], 0.9999)
+    """
+    if logits.dim() < 2 or not logits.numel():
+        raise ValueError(f"logits must be (..., N, K) and not empty, got {tuple(logits.shape)}")
+    confidence, winner = logits.softmax(-1).max(-1)
+    share = torch.nn.functional.one_hot(winner, logits.shape[-1]).to(logits.dtype).mean(-2)
+    return ClassShares(share, confidence.mean(-1))
+
+
+def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
+    r"""Wasserstein-1 distance of two samples of the line, :math:`\int |F_x(t) - F_y(t)|\,dt`.
+
+    .. math:: W_1 = \int_{-\infty}^{\infty} |F_x(t) - F_y(t)|\,dt
+              \;\overset{N = M}{=}\; \frac1N \sum_i |x_{(i)} - y_{(i)}|
+
+    Between two samples of the same density it is not 0 but of order :math:`N^{-1/2}`.
+
+    Slide: beyond the deck.
+
+    Args:
+        x: first sample, shape (..., N).
+        y: second sample, shape (..., M); the leading dimensions (replicas) broadcast.
+
+    Returns:
+        Distances in the units of the data, shape (...).
+
+    Raises:
+        ValueError: if a sample is empty or the leading dimensions do not broadcast.
+
+    Example:
+        >>> wasserstein_1d(torch.tensor([0.0, 1.0]), torch.tensor([3.0, 4.0])).item()
+        3.0
+    """
+    if x.dim() == 0 or y.dim() == 0 or not x.shape[-1] or not y.shape[-1]:
+        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"x and y must be (..., N) and (..., M) and not empty, got {shapes}")
+    try:
+        leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
+    except RuntimeError:
+        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"x and y: leading dimensions must broadcast, got {shapes}") from None
+    x = x.expand(*leading, -1).sort(-1).values
+    y = y.expand(*leading, -1).sort(-1).values
+    t = torch.cat([x, y], -1).sort(-1).values
+    left = t[..., :-1].contiguous()
+    f_x = torch.searchsorted(x, left, right=True).to(t.dtype) / x.shape[-1]
+    f_y = torch.searchsorted(y, left, right=True).to(t.dtype) / y.shape[-1]
+    return ((f_x - f_y).abs() * t.diff(dim=-1)).sum(-1)
+
+
+def _kernel_density(samples: Tensor, x: Tensor, bandwidths: list[float]) -> Tensor:
+    """Log densities under each bandwidth, float64, shape (B, N): one pass over the distances."""
+    parts = [x.new_empty(len(bandwidths), 0, dtype=torch.float64)]
+    for _, square in _square_distances(x, samples):
+        parts.append(torch.stack([torch.logsumexp(square / (-2 * h * h), -1) for h in bandwidths]))
+    h = torch.tensor(bandwidths, dtype=torch.float64, device=x.device).unsqueeze(-1)
+    log_normaliser = math.log(len(samples)) + x.shape[-1] * (h.log() + 0.5 * math.log(2 * math.pi))
+    return torch.cat(parts, -1) - log_normaliser
+
+
+def _square_distances(x: Tensor, reference: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Squared distances (n, M) of slices of x, by a matrix product in float64 around the mean."""
+    centre = reference.double().mean(0)
+    y = reference.double() - centre
+    y_square = y.square().sum(-1)
+    rows = max(1, CHUNK // len(reference))
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        x_part = x[part].double() - centre
+        x_square = x_part.square().sum(-1, keepdim=True)
+        yield part, torch.addmm(y_square, x_part, y.T, alpha=-2).add_(x_square).clamp_(min=0)
+
+
+def _two_point_sets(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
+    if a.dim() != 2 or b.dim() != 2 or a.shape[-1] != b.shape[-1] or not len(a) or not len(b):
+        raise ValueError(
+            f"{name_a} and {name_b} must be (n, d) with the same d and not empty, "
+            f"got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value}")

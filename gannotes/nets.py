@@ -1,0 +1,136 @@
+r"""The small networks that the book uses.
+
+A network is an `nn.Sequential` that a reader can print. Critics return one number per sample, *without* a
+trailing dimension of one: a batch of shape `(..., N, d)` becomes raw outputs `(..., N)`, which is what
+`gannotes.bounds` averages.
+
+**Replicas.** A leading dimension of length `S` is a stack of `S` independent runs: `ReplicaLinear` holds
+weights of shape `(S, out, in)` and multiplies all of them in one batched product. No replica ever sees
+another's numbers, so `S` seeds cost little more than one.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class ReplicaLinear(nn.Module):
+    r"""`S` independent affine maps in one product: :math:`y_s = x_s W_s^\top + b_s`.
+
+    Slide: beyond the deck (spread over seeds).
+
+    Args:
+        replicas: the number `S` of independent maps.
+        inputs: the input dimension.
+        outputs: the output dimension.
+
+    Example:
+        >>> ReplicaLinear(16, 2, 64)(torch.zeros(16, 100, 2)).shape
+        torch.Size([16, 100, 64])
+    """
+
+    def __init__(self, replicas: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        scale = inputs**-0.5  # the law of `nn.Linear`, replica by replica
+        self.weight = nn.Parameter(torch.empty(replicas, outputs, inputs).uniform_(-scale, scale))
+        self.bias = nn.Parameter(torch.empty(replicas, 1, outputs).uniform_(-scale, scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(S, N, inputs)` to `(S, N, outputs)`."""
+        if x.ndim != 3 or x.shape[0] != self.weight.shape[0]:
+            raise ValueError(
+                f"x: expected shape (S, N, d) with S = {self.weight.shape[0]} replicas, "
+                f"got {tuple(x.shape)}"
+            )
+        return torch.baddbmm(self.bias, x, self.weight.mT)
+
+    def extra_repr(self) -> str:
+        replicas, outputs, inputs = self.weight.shape
+        return f"replicas={replicas}, inputs={inputs}, outputs={outputs}"
+
+
+class Autocast(nn.Module):
+    """Run a network in a lower precision and return its output in float32.
+
+    The parameters, their gradients and the optimiser stay in float32; only the matrix products are rounded.
+
+    Slide: beyond the deck (speed).
+
+    Args:
+        net: the network.
+        dtype: the precision of the products.
+
+    Example:
+        >>> Autocast(nn.Linear(2, 3))(torch.zeros(5, 2)).dtype
+        torch.float32
+    """
+
+    def __init__(self, net: nn.Module, dtype: torch.dtype = torch.bfloat16) -> None:
+        super().__init__()
+        self.net = net
+        self.dtype = dtype
+
+    def forward(self, *x: Tensor) -> Tensor:
+        with torch.autocast(x[0].device.type, self.dtype):
+            return self.net(*x).float()
+
+
+def leaky_relu() -> nn.Module:
+    """The book's default nonlinearity, `LeakyReLU(0.2)`."""
+    return nn.LeakyReLU(0.2)
+
+
+def mlp(
+    *widths: int,
+    activation: Callable[[], nn.Module] = leaky_relu,
+    replicas: int | None = None,
+) -> nn.Sequential:
+    """Affine maps with a nonlinearity between them, the last one left affine.
+
+    Slide: GAN / Adversarial classification (E14), for :math:`G_\\theta` and :math:`D_\\phi` alike.
+
+    Args:
+        *widths: the dimensions, input first.
+        activation: called once per hidden layer.
+        replicas: `S` for a stack of independent networks on inputs `(S, N, d)`; `None` for one network.
+
+    Raises:
+        ValueError: with fewer than two widths.
+
+    Example:
+        >>> mlp(2, 64, 64, 1, replicas=16)(torch.zeros(16, 5, 2)).shape
+        torch.Size([16, 5, 1])
+    """
+    if len(widths) < 2:
+        raise ValueError(f"widths: expected an input and an output dimension, got {widths}")
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        affine = (
+            nn.Linear(inputs, outputs)
+            if replicas is None
+            else ReplicaLinear(replicas, inputs, outputs)
+        )
+        layers += [affine, activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+def critic(
+    *widths: int,
+    activation: Callable[[], nn.Module] = leaky_relu,
+    replicas: int | None = None,
+) -> nn.Sequential:
+    """An `mlp` that returns one raw output per sample: `(..., N, d)` becomes `(..., N)`.
+
+    Slide: GAN / Possible loss functions (E19): the raw output is the :math:`r_\\phi` of :math:`D_\\phi = \\sigma(r_\\phi)`.
+
+    Args:
+        *widths: the dimensions, input first; the output dimension 1 is added.
+        activation: called once per hidden layer.
+        replicas: as for `mlp`.
+
+    Example:
+        >>> critic(2, 64, replicas=16)(torch.zeros(16, 5, 2)).shape
+        torch.Size([16, 5])
+    """
+    return mlp(*widths, 1, activation=activation, replicas=replicas).append(nn.Flatten(-2))

@@ -1,0 +1,180 @@
+r"""Who moves, and in which direction: the only training loop of the package.
+
+**The critic ascends, the model descends, everyone ascends an ELBO.** An optimiser is named after the parameter
+that it owns, so that a line such as `ascend(phi, gan.value(x))` reads like the slide. Only the named player
+moves, and only its own parameters receive gradients (`backward(inputs=...)`), so that no model needs `detach`.
+
+An objective may carry leading dimensions (one entry per replica). It is summed before it is differentiated,
+and since no replica depends on another's parameters, each receives exactly its own gradient.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sized
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+from tqdm.auto import tqdm
+
+from gannotes.checkpoint import Checkpoint
+
+History = dict[str, Tensor]
+
+
+def ascend(phi: Optimizer, objective: Tensor) -> Tensor:
+    r""":math:`\phi \leftarrow \phi + \eta_\phi\, \partial_\phi L`, by the optimiser's own rule.
+
+    Slide: Optimisation, step 3 (E24); A01.
+
+    Args:
+        phi: the optimiser that owns the parameters that move.
+        objective: what is ascended, `()` or one entry per replica `(S,)`.
+
+    Returns:
+        The objective before the move, detached.
+
+    Raises:
+        FloatingPointError: if the objective or a gradient is not finite; no parameter was touched.
+        ValueError: if the objective does not depend on the player's parameters.
+
+    Example:
+        >>> x = torch.tensor([1.0], requires_grad=True)
+        >>> ascend(torch.optim.SGD([x], lr=0.1), -(x**2).sum())
+        tensor(-1.)
+        >>> x.item()
+        0.800000011920929
+    """
+    _differentiate(-objective, phi)
+    phi.step()
+    return objective.detach()
+
+
+def descend(theta: Optimizer, objective: Tensor) -> Tensor:
+    r""":math:`\theta \leftarrow \theta - \eta_\theta\, \partial_\theta L`, by the optimiser's own rule.
+
+    Slide: Optimisation, step 4 (E25); A01. Arguments, returns and errors are those of `ascend`.
+
+    Example:
+        >>> x = torch.tensor([1.0], requires_grad=True)
+        >>> descend(torch.optim.SGD([x], lr=0.1), (x**2).sum())
+        tensor(1.)
+    """
+    _differentiate(objective, theta)
+    theta.step()
+    return objective.detach()
+
+
+def descend_ascend(theta: Optimizer, phi: Optimizer, objective: Tensor) -> Tensor:
+    r"""Both players move from the *same* iterate, by one back-propagation.
+
+    .. math::
+
+        \theta_{t+1} = \theta_t - \Gamma_\theta\, \partial_\theta L(\theta_t, \phi_t), \qquad
+        \phi_{t+1} = \phi_t + \Gamma_\phi\, \partial_\phi L(\theta_t, \phi_t)
+
+    Slide: f-GAN practical considerations (E53, A05). Returns and errors are those of `ascend`.
+
+    Args:
+        theta: the optimiser of the player that descends.
+        phi: the optimiser of the player that ascends.
+        objective: the common objective, `()` or `(S,)`.
+
+    Example:
+        >>> x, y = (torch.tensor([a], requires_grad=True) for a in (1.0, 0.0))
+        >>> theta, phi = torch.optim.SGD([x], lr=0.1), torch.optim.SGD([y], lr=0.1)
+        >>> for _ in range(100):
+        ...     _ = descend_ascend(theta, phi, (x * y).sum())
+        >>> round(torch.cat([x, y]).norm().item(), 4)  # (1 + 0.1^2)^50: simultaneous steps spiral out
+        1.6446
+    """
+    _differentiate(objective, theta, phi)
+    for parameter in _parameters(phi):
+        if parameter.grad is not None:
+            parameter.grad.neg_()
+    theta.step()
+    phi.step()
+    return objective.detach()
+
+
+def _parameters(*players: Optimizer) -> list[Tensor]:
+    return [p for player in players for group in player.param_groups for p in group["params"]]
+
+
+def _differentiate(loss: Tensor, *players: Optimizer) -> None:
+    """Give the players' parameters, and no others, the gradient of `loss`; refuse what is not finite."""
+    if not loss.isfinite().all():
+        raise FloatingPointError(f"objective: expected finite values, got {loss.tolist()} (up to sign)")
+    for player in players:
+        player.zero_grad()
+    parameters = _parameters(*players)
+    if loss.requires_grad:
+        loss.sum().backward(inputs=parameters)
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        raise ValueError("objective: expected a function of the player's parameters, it depends on none")
+    if not get_total_norm(gradients, math.inf).isfinite():
+        bad = next(i for i, p in enumerate(parameters) if p.grad is not None and not p.grad.isfinite().all())
+        raise FloatingPointError(
+            f"gradient: expected finite values, parameter {bad} of shape {tuple(parameters[bad].shape)} "
+            f"has others; the objective was {loss.tolist()} (up to sign)"
+        )
+
+
+def fit(
+    step: Callable[[Any], dict[str, Tensor]],
+    batches: Iterable[Any],
+    *,
+    progress: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    every: int = 500,
+) -> History:
+    r"""Call `step` on every batch and keep what it returns: the only loop there is.
+
+    With `checkpoint`, everything that `step` refers to and that has a state (modules, optimisers, schedulers,
+    generators; in its arguments if it is a `functools.partial`, in its closure and globals otherwise) is
+    saved every so many steps together with torch's random state. A run that is killed at any instant and
+    started again continues from there and ends with bit-identical parameters on the same number of threads,
+    provided that `batches` starts with the same batches again: those already seen are skipped.
+
+    Slide: GAN / Training Algorithm (A01, A02).
+
+    Args:
+        step: one step of an algorithm: takes a batch, returns named objectives.
+        batches: what to iterate over; its length, if it has one, is the number of steps.
+        progress: whether to show a bar (the environment variable `TQDM_DISABLE` hides it too).
+        checkpoint: the file to save to and to continue from.
+        every: how many steps lie between two checkpoints.
+
+    Returns:
+        The named series, each stacked along a new first dimension of length "number of steps".
+
+    Raises:
+        FloatingPointError: at the first objective or gradient that is not finite, with the number of the step.
+        ValueError: if the checkpoint belongs to something else, or if `step` refers to nothing to save.
+
+    Example:
+        >>> x = torch.nn.Linear(1, 1, bias=False)
+        >>> theta = torch.optim.SGD(x.parameters(), lr=0.1)
+        >>> history = fit(lambda _: {"loss": descend(theta, x.weight.square().sum())}, range(50))
+        >>> history["loss"].shape, bool(history["loss"][-1] < 1e-6)
+        (torch.Size([50]), True)
+    """
+    iterator = iter(batches)
+    saved = None if checkpoint is None else Checkpoint(checkpoint, step)
+    rows = [] if saved is None else saved.resume(iterator)
+    total = len(batches) if isinstance(batches, Sized) else None
+    shown = {} if progress else {"disable": True}  # otherwise tqdm asks the environment
+    for batch in tqdm(iterator, initial=len(rows), total=total, leave=False, **shown):
+        try:
+            row = step(batch)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"step {len(rows)}: {error}") from None
+        rows.append({name: value.detach() for name, value in row.items()})
+        if saved is not None and len(rows) % every == 0:
+            saved.write(rows)
+    if saved is not None:
+        saved.write(rows)
+    return {name: torch.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}

@@ -1,0 +1,11 @@
+"""Widgets of the pages: they run in the reader's browser, with or without a kernel.
+
+Each widget is an `anywidget.AnyWidget`: a Python file that packs what is shown into a few bytes,
+and an ES module that draws it. In Jupyter the traits follow in both directions; in the built book
+the saved state is enough. The numbers travel as half-precision floats, so a page stays small.
+"""
+
+from gannotes.widgets.latent_explorer import LatentExplorer
+from gannotes.widgets.point_player import PointPlayer
+
+__all__ = ["LatentExplorer", "PointPlayer"]

@@ -1,0 +1,241 @@
+r"""A generator that runs in the page: slide its latent code and watch the image.
+
+A trained $G_\theta$ is a composition of affine maps and fixed nonlinearities. With the running
+statistics of every batch normalisation folded into the affine map before it, that is a short list
+of layers and one block of numbers. Both travel in the widget's state, and the module
+`latent_explorer.js` computes $x = G_\theta(z)$ in the browser.
+
+The latent vector is laid out as in `gannotes.models`: noise $z \sim p_0$ first, then one-hot
+categorical codes, then continuous codes.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import torch
+import traitlets
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal, Uniform
+
+from gannotes.widgets.network import describe, fold, pack
+
+_HERE = Path(__file__).parent
+
+
+class LatentExplorer(anywidget.AnyWidget):
+    r"""Move the code $z$ of a generator and see $x = G_\theta(z)$, with no kernel behind the page.
+
+    Slide: beyond the deck (it shows the samples of GAN, InfoGAN and VAE as still pictures).
+
+    The sliders move either single noise coordinates or chosen `directions` $u_j$: slider $j$ shows
+    $\langle u_j, z \rangle$ and changes nothing orthogonal to $u_j$. "Interpolate" walks from the
+    code on show to a fresh draw, on the straight line or, for normal noise, on the great circle
+    $\bigl(\sin((1-t)\Omega)\, a + \sin(t\Omega)\, b\bigr) / \sin\Omega$, $\Omega$ the angle of $a$
+    and $b$, which keeps the length of the code where $p_0$ has its mass (White, 2016, Sampling
+    generative networks).
+
+    Args:
+        G: a chain of Linear, Conv2d, ConvTranspose2d, BatchNorm1d, BatchNorm2d, Upsample (nearest),
+            Flatten, Unflatten, ReLU, LeakyReLU, ELU, SiLU, Sigmoid, Tanh, Softplus, Dropout and
+            Identity, taken as in evaluation mode. Its output has shape `(1, h, w)`, `(3, h, w)`, or
+            `(h * w,)` with `shape` given.
+        p_0: the noise, an independent `Normal` or `Uniform` over vectors, or None when all codes
+            are named.
+        categorical: name -> number of classes, or their names; drawn as buttons.
+        continuous: name -> (low, high); drawn as sliders.
+        sliders: how many noise coordinates have a slider, or which ones.
+        directions: instead of coordinates, `(k, d)` orthonormal rows in the space of the noise.
+        names: one name per noise slider; `z_1`, `z_2`, ... (or `u_1`, ... for directions) without
+            it.
+        samples: the number of images; all share the codes and the slider positions and differ in
+            the rest of their noise.
+        shape: `(h, w)` of a flat output.
+        limits: the output values shown as black and white; `(-1, 1)` after a final Tanh, otherwise
+            `(0, 1)`.
+        smooth: whether to blend neighbouring pixels when the image is enlarged.
+        title: a heading.
+        z: the code to start from, `(latent,)`; a draw from `p_0`, the first class of each
+            categorical code and the middle of each continuous one without it.
+        seed: of the first draw here and of the draws in the browser.
+        dtype: `torch.float16` or `torch.float32`, the precision of the weights in the page.
+
+    Raises:
+        TypeError: for a layer or a distribution that the browser does not know.
+        ValueError: if the codes do not fit `G`, or its output is no image.
+
+    Example:
+        >>> G = nn.Sequential(nn.Linear(5, 16), nn.Sigmoid(), nn.Unflatten(-1, (1, 4, 4)))
+        >>> p_0 = Independent(Normal(torch.zeros(4), torch.ones(4)), 1)
+        >>> LatentExplorer(G, p_0, continuous={"c_1": (-2, 2)})
+        LatentExplorer(5 -> 1 x 4 x 4, 96 parameters, float16)
+    """
+
+    _esm = "".join(
+        (_HERE / name).read_text(encoding="utf-8")
+        for name in ("common.js", "network.js", "latent_explorer.js")
+    )
+    _css = _HERE / "widgets.css"
+
+    layers: traitlets.List[Any] = traitlets.List(
+        help="the layers, in order, without their numbers"
+    ).tag(sync=True)
+    weights = traitlets.Bytes(help="each layer's weight and bias in torch's order").tag(sync=True)
+    dtype = traitlets.Unicode(help="the type of `weights`").tag(sync=True)
+    shape: traitlets.List[int] = traitlets.List(help="channels, height, width").tag(sync=True)
+    limits: traitlets.List[float] = traitlets.List(help="the values of black and white").tag(
+        sync=True
+    )
+    code = traitlets.Dict(help="how the code is laid out and shown").tag(sync=True)
+    z = traitlets.List(traitlets.Float(), help="the code on show").tag(sync=True)
+    rest: traitlets.List[Any] = traitlets.List(help="the noise of the other images").tag(sync=True)
+    smooth = traitlets.Bool().tag(sync=True)
+    title = traitlets.Unicode().tag(sync=True)
+    seed = traitlets.Int().tag(sync=True)
+
+    def __init__(
+        self,
+        G: nn.Sequential,
+        p_0: Distribution | None = None,
+        *,
+        categorical: Mapping[str, int | Sequence[str]] | None = None,
+        continuous: Mapping[str, tuple[float, float]] | None = None,
+        sliders: int | Sequence[int] = 4,
+        directions: Tensor | None = None,
+        names: Sequence[str] | None = None,
+        samples: int = 1,
+        shape: tuple[int, int] | None = None,
+        limits: tuple[float, float] | None = None,
+        smooth: bool = False,
+        title: str = "",
+        z: Tensor | None = None,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float16,
+    ) -> None:
+        if samples < 1 or (samples > 1 and p_0 is None):
+            raise ValueError(f"samples: expected 1, or more with a p_0 to draw from, got {samples}")
+        noise = None if p_0 is None else _noise(p_0)
+        code: dict[str, Any] = {
+            "noise": noise,
+            "sliders": _sliders(noise, sliders, directions, names),
+            "categorical": [
+                {
+                    "name": name,
+                    "classes": [str(c) for c in (range(k) if isinstance(k, int) else k)],
+                }
+                for name, k in (categorical or {}).items()
+            ],
+            "continuous": [
+                {"name": name, "low": float(low), "high": float(high)}
+                for name, (low, high) in (continuous or {}).items()
+            ],
+        }
+        first, rest = _start(p_0, code, samples, seed)
+        if z is not None:
+            if z.shape != (len(first),):
+                raise ValueError(f"z: expected shape ({len(first)},), got {tuple(z.shape)}")
+            first = z.double().tolist()
+        layers, size = fold(G, len(first))
+        if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
+            size = (1, *shape)
+        if len(size) != 3 or size[0] not in (1, 3):
+            raise ValueError(
+                f"G: expected images of shape (1, h, w) or (3, h, w), or h * w values with "
+                f"shape=(h, w), got an output of shape {size} with shape={shape}"
+            )
+        tanh = bool(layers) and layers[-1].get("name") == "tanh"
+        super().__init__(
+            weights=pack(layers, dtype),
+            layers=describe(layers),
+            dtype=str(dtype).removeprefix("torch."),
+            shape=list(size),
+            limits=list(limits or ((-1.0, 1.0) if tanh else (0.0, 1.0))),
+            code=code,
+            z=first,
+            rest=rest,
+            smooth=smooth,
+            title=title,
+            seed=seed,
+        )
+
+    def __repr__(self) -> str:
+        """The sizes, never an address: a committed notebook compares it."""
+        count = len(self.weights) // np.dtype(self.dtype).itemsize
+        size = " x ".join(str(n) for n in self.shape)
+        return f"LatentExplorer({len(self.z)} -> {size}, {count:,} parameters, {self.dtype})"
+
+
+def _noise(p_0: Distribution) -> dict[str, Any]:
+    """The parameters that the browser draws from: mean and deviation, or low and high."""
+    base = p_0.base_dist if isinstance(p_0, Independent) else p_0
+    if len(p_0.event_shape) != 1 or p_0.batch_shape or not isinstance(base, Normal | Uniform):
+        raise TypeError(
+            f"p_0: expected an independent Normal or Uniform over vectors, e.g. "
+            f"Independent(Normal(loc, scale), 1), got {p_0}"
+        )
+    if isinstance(base, Normal):
+        return {"normal": True, "first": _floats(base.loc), "second": _floats(base.scale)}
+    return {"normal": False, "first": _floats(base.low), "second": _floats(base.high)}
+
+
+def _sliders(
+    noise: dict[str, Any] | None,
+    sliders: int | Sequence[int],
+    directions: Tensor | None,
+    names: Sequence[str] | None,
+) -> list[dict[str, Any]]:
+    """The noise sliders, each with its range: three deviations, or the interval itself."""
+    if noise is None:
+        if directions is not None or names is not None:
+            raise ValueError("directions, names: they belong to the noise, and p_0 is None")
+        return []
+    d = len(noise["first"])
+    if directions is None:
+        chosen = list(range(min(sliders, d))) if isinstance(sliders, int) else list(sliders)
+        if not all(0 <= i < d for i in chosen):
+            raise ValueError(f"sliders: expected indices from 0 to {d - 1}, got {chosen}")
+        rows = np.eye(d)[chosen].reshape(-1, d)
+        keys: list[dict[str, Any]] = [{"index": i} for i in chosen]
+        default = [f"z_{i + 1}" for i in chosen]
+    else:
+        rows = directions.detach().double().cpu().numpy()
+        if rows.ndim != 2 or rows.shape[1] != d or len(rows) > d:
+            raise ValueError(f"directions: expected shape (k, {d}), got {rows.shape}")
+        if not np.allclose(rows @ rows.T, np.eye(len(rows)), atol=1e-4):
+            raise ValueError(
+                "directions: expected orthonormal rows, as torch.linalg.qr or svd give"
+            )
+        keys = [{"direction": [round(float(v), 7) for v in row]} for row in rows]
+        default = [f"u_{j + 1}" for j in range(len(rows))]
+    names = default if names is None else list(names)
+    if len(names) != len(keys):
+        raise ValueError(f"names: expected {len(keys)}, one per noise slider, got {len(names)}")
+    first, second = np.asarray(noise["first"]), np.asarray(noise["second"])
+    if noise["normal"]:
+        centre, reach = rows @ first, 3 * np.sqrt(rows**2 @ second**2)
+    else:
+        centre, reach = rows @ (first + second) / 2, np.abs(rows) @ (second - first) / 2
+    return [
+        {"name": name, **key, "low": round(float(c - r), 6), "high": round(float(c + r), 6)}
+        for name, key, c, r in zip(names, keys, centre, reach, strict=True)
+    ]
+
+
+def _start(
+    p_0: Distribution | None, code: dict[str, Any], samples: int, seed: int
+) -> tuple[list[float], list[list[float]]]:
+    """The first code, and the noise of the other images; the global generator is left as it was."""
+    noise: list[list[float]] = [[]]
+    if p_0 is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            noise = [_floats(row) for row in p_0.sample((samples,))]
+    one_hot = [float(i == 0) for c in code["categorical"] for i in range(len(c["classes"]))]
+    middle = [(c["low"] + c["high"]) / 2 for c in code["continuous"]]
+    return noise[0] + one_hot + middle, noise[1:]
+
+
+def _floats(x: Tensor) -> list[float]:
+    return [round(float(v), 6) for v in x]

@@ -1,0 +1,186 @@
+r"""A network as a list of layers and one block of numbers, for `network.js` to run in the browser.
+
+In evaluation mode batch normalisation is an affine map of each channel, $y = s x + t$, and the
+affine map $x = W u + b$ before it absorbs it: $y = (s W) u + (s b + t)$. What is left is a chain of
+affine maps and elementwise functions.
+"""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+Layer = dict[str, Any]  # its operation and sizes, and float64 arrays "W" and "b" where it has any
+
+
+def describe(layers: list[Layer]) -> list[Layer]:
+    """The layers without their numbers."""
+    return [{k: v for k, v in layer.items() if k not in ("W", "b")} for layer in layers]
+
+
+def fold(G: nn.Sequential, latent: int) -> tuple[list[Layer], tuple[int, ...]]:
+    """The layers of `G` on a code of length `latent`, and the shape of its output."""
+    if not isinstance(G, nn.Sequential):
+        raise TypeError(f"G: expected an nn.Sequential, got {type(G).__name__}")
+    layers: list[Layer] = []
+    shape: tuple[int, ...] = (latent,)
+    for module in _leaves(G):
+        layer, shape = _layer(module, shape)
+        if layer is None:
+            continue
+        if layer["op"] == "affine" and layers and _absorb(layers[-1], layer):
+            continue
+        layers.append(layer)
+    return layers, shape
+
+
+def pack(layers: list[Layer], dtype: torch.dtype) -> bytes:
+    """All numbers in one block: weight, then bias, layer by layer, little-endian."""
+    types = {torch.float16: "<f2", torch.float32: "<f4"}
+    if dtype not in types:
+        raise TypeError(f"dtype: expected torch.float16 or torch.float32, got {dtype}")
+    arrays = [layer[key].ravel() for layer in layers if "W" in layer for key in ("W", "b")]
+    with np.errstate(over="ignore"):
+        packed = np.concatenate([np.zeros(0), *arrays]).astype(types[dtype])
+    if not np.isfinite(packed).all():
+        raise ValueError(f"G: a weight is not finite in {dtype}")
+    return packed.tobytes()
+
+
+def _leaves(net: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(net, nn.Sequential):
+        for child in net:
+            yield from _leaves(child)
+    else:
+        yield net
+
+
+def _layer(module: nn.Module, shape: tuple[int, ...]) -> tuple[Layer | None, tuple[int, ...]]:
+    """One module as a layer (None if it only reshapes), and the shape after it."""
+    match module:
+        case nn.Linear():
+            _expect(module, module.in_features, shape[-1] if len(shape) == 1 else shape)
+            sizes = {"inputs": module.in_features, "outputs": module.out_features}
+            return {"op": "linear", **sizes, **_arrays(module)}, (module.out_features,)
+        case nn.Conv2d() | nn.ConvTranspose2d():
+            return _convolution(module, shape)
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            _expect(module, module.num_features, shape[0])
+            affine = {"op": "affine", "channels": shape[0], "size": prod(shape)}
+            return {**affine, **_statistics(module)}, shape
+        case nn.Upsample() if module.mode == "nearest" and len(shape) == 3:
+            scale = _pair(module.scale_factor)
+            if module.size is not None or any(s != int(s) for s in scale):
+                raise TypeError(f"G: {module} has no whole scale_factor")
+            a, b = (int(s) for s in scale)
+            factors = {"channels": shape[0], "input": list(shape[1:]), "scale": [a, b]}
+            return {"op": "upsample", **factors}, (shape[0], shape[1] * a, shape[2] * b)
+        case nn.Flatten() if module.start_dim == 1 and module.end_dim == -1:
+            return None, (prod(shape),)
+        case nn.Unflatten() if module.dim in (1, -1) and len(shape) == 1:
+            unflattened = tuple(int(n) for n in module.unflattened_size)
+            _expect(module, prod(unflattened), shape[0])
+            return None, unflattened
+        case nn.Identity() | nn.Dropout() | nn.Dropout2d():
+            return None, shape
+    name, parameters = _activation(module)
+    layer = {"op": "activation", "name": name, "parameters": parameters, "size": prod(shape)}
+    return layer, shape
+
+
+def _convolution(
+    module: nn.Conv2d | nn.ConvTranspose2d, shape: tuple[int, ...]
+) -> tuple[Layer, tuple[int, ...]]:
+    """A convolution and its output size."""
+    plain = module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    if module.groups != 1 or _pair(module.dilation) != (1, 1) or not plain:
+        raise TypeError(f"G: groups, dilation or this padding is not supported: {module}")
+    _expect(module, module.in_channels, shape[0] if len(shape) == 3 else shape)
+    kernel, stride = _pair(module.kernel_size), _pair(module.stride)
+    padding, extra = _pair(module.padding), _pair(module.output_padding)
+    transposed = isinstance(module, nn.ConvTranspose2d)
+    output = [
+        (n - 1) * s - 2 * p + k + e if transposed else (n + 2 * p - k) // s + 1
+        for n, s, p, k, e in zip(shape[1:], stride, padding, kernel, extra, strict=True)
+    ]
+    layer = {
+        "op": "conv_transpose" if transposed else "conv",
+        "channels": [module.in_channels, module.out_channels],
+        "kernel": list(kernel),
+        "stride": list(stride),
+        "padding": list(padding),
+        "input": list(shape[1:]),
+        "output": output,
+    }
+    return {**layer, **_arrays(module)}, (module.out_channels, *output)
+
+
+def _activation(module: nn.Module) -> tuple[str, list[float]]:
+    """The browser's name of an elementwise function, and its constants."""
+    match module:
+        case nn.ReLU():
+            return "relu", []
+        case nn.LeakyReLU():
+            return "leaky_relu", [float(module.negative_slope)]
+        case nn.ELU():
+            return "elu", [float(module.alpha)]
+        case nn.SiLU():
+            return "silu", []
+        case nn.Sigmoid():
+            return "sigmoid", []
+        case nn.Tanh():
+            return "tanh", []
+        case nn.Softplus() if module.beta == 1:
+            return "softplus", []
+    raise TypeError(f"G: the browser cannot run {module}; see LatentExplorer for what it can")
+
+
+def _arrays(module: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> dict[str, np.ndarray]:
+    """Weight and bias in float64; a missing bias is zero."""
+    W = module.weight.detach().double().cpu().numpy()
+    outputs = W.shape[1] if isinstance(module, nn.ConvTranspose2d) else W.shape[0]
+    b = np.zeros(outputs) if module.bias is None else module.bias.detach().double().cpu().numpy()
+    return {"W": W, "b": b}
+
+
+def _statistics(module: nn.BatchNorm1d | nn.BatchNorm2d) -> dict[str, np.ndarray]:
+    """Batch normalisation in evaluation mode is the affine map `W x + b` of each channel."""
+    if module.running_mean is None or module.running_var is None:
+        raise TypeError(f"G: {module} keeps no running statistics")
+    mean, variance = module.running_mean.double().cpu(), module.running_var.double().cpu()
+    scale = (variance + module.eps).rsqrt()
+    shift = -mean * scale
+    if module.affine:
+        weight = module.weight.detach().double().cpu()
+        scale, shift = weight * scale, weight * shift + module.bias.detach().double().cpu()
+    return {"W": scale.numpy(), "b": shift.numpy()}
+
+
+def _absorb(before: Layer, affine: Layer) -> bool:
+    """Fold `affine` into the affine layer `before` it; False if there is none."""
+    scale, shift = affine["W"], affine["b"]
+    if before["op"] == "linear":
+        repeats = before["outputs"] // affine["channels"]  # above 1 after an Unflatten
+        scale, shift = scale.repeat(repeats), shift.repeat(repeats)
+        before["W"] = scale[:, None] * before["W"]
+    elif before["op"] == "conv" and before["channels"][1] == affine["channels"]:
+        before["W"] = scale[:, None, None, None] * before["W"]
+    elif before["op"] == "conv_transpose" and before["channels"][1] == affine["channels"]:
+        before["W"] = scale[:, None, None] * before["W"]
+    else:
+        return False
+    before["b"] = scale * before["b"] + shift
+    return True
+
+
+def _pair(n: Any) -> tuple[Any, Any]:
+    return (n[0], n[1]) if isinstance(n, tuple | list) else (n, n)
+
+
+def _expect(module: nn.Module, wanted: int, came: object) -> None:
+    if wanted != came:
+        name = type(module).__name__
+        raise ValueError(f"G: its {name} takes {wanted} features or channels, and {came} come in")

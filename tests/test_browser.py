@@ -1,0 +1,460 @@
+"""What the reader's browser shows: every page of the built book, and the widgets by themselves."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import browser
+import pytest
+import torch
+import yaml
+from ipywidgets import IntSlider
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+from test_widgets import SHAPES, networks, normal, uniform, with_statistics
+from torch import Tensor, nn
+
+from gannotes.widgets import LatentExplorer, PointPlayer
+
+HTML = browser.ROOT / "_build/html"
+
+
+@pytest.fixture(scope="session")
+def chromium(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Chrome]:
+    """One browser for all tests. Without one they are skipped, loudly; under CI=true they fail."""
+    if browser.find() is None:
+        missing = "chromium and chromedriver are not on the PATH: NO browser test runs"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        last_words = SimpleNamespace(
+            pytest_terminal_summary=lambda terminalreporter: terminalreporter.write_sep(
+                "!", f"WARNING: {missing}", yellow=True, bold=True
+            )
+        )
+        request.config.pluginmanager.register(last_words)
+        pytest.skip(missing)
+    with browser.chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+def open_page(driver: Chrome, path: Path) -> None:
+    """Open a file and wait until its widgets and its equations have been drawn."""
+    driver.get_log("browser")
+    driver.get_log("performance")
+    driver.get(path.as_uri())
+    wait(driver).until(
+        lambda d: d.execute_script(
+            """
+            const has = (selector) => document.querySelector(selector) !== null;
+            const ready = document.documentElement.dataset.widgets === "ready";
+            return document.readyState === "complete" && (has("mjx-container") || !has(".math"))
+                && (ready || !has('script[type$="widget-view+json"]'));
+            """
+        )
+    )
+    driver.execute_async_script(
+        "Promise.resolve(window.MathJax?.startup?.promise).then(() => arguments[0]())"
+    )
+
+
+def wait(driver: Chrome) -> WebDriverWait[Chrome]:
+    return WebDriverWait(driver, 60, poll_frequency=0.05)
+
+
+def canvases(driver: Chrome) -> list[WebElement]:
+    return driver.find_elements("css selector", ".gannotes-widget canvas")
+
+
+def picture(driver: Chrome, canvas: WebElement) -> str:
+    return driver.execute_script("return arguments[0].toDataURL()", canvas)
+
+
+def colours(driver: Chrome, canvas: WebElement) -> int:
+    """How many different pixels a canvas has: one when it is blank."""
+    return driver.execute_script(
+        """
+        const [c] = arguments, all = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        return new Set(new Uint32Array(all.buffer)).size;
+        """,
+        canvas,
+    )
+
+
+def control(canvas: WebElement, selector: str) -> WebElement:
+    """A control of the widget that the canvas belongs to."""
+    root = canvas.find_element("xpath", "./ancestor::*[contains(@class, 'gannotes-widget')]")
+    return root.find_element("css selector", selector)
+
+
+def forward(driver: Chrome, canvas: WebElement, z: Tensor) -> Tensor:
+    """The images of codes `(N, latent)`, computed by the page."""
+    images = driver.execute_script(
+        "const [c, codes] = arguments; return codes.map(c.gannotes.forward)", canvas, z.tolist()
+    )
+    return torch.tensor(images, dtype=torch.float64)
+
+
+def assert_same_images(driver: Chrome, canvas: WebElement, widget: Any) -> None:
+    """Over 100 random codes, JavaScript computes what torch does with the same rounded weights."""
+    torch.manual_seed(0)
+    z = torch.randn(100, len(widget.z))
+    expected = browser.run(widget, z).flatten(1)
+    assert expected.std() > 1e-3  # a network that says something
+    torch.testing.assert_close(forward(driver, canvas, z), expected, rtol=1e-5, atol=1e-5)
+
+
+# The widgets by themselves.
+
+ACTIVATIONS = [
+    *(nn.ReLU(), nn.LeakyReLU(0.1), nn.ELU(0.7), nn.SiLU()),
+    *(nn.Tanh(), nn.Sigmoid(), nn.Softplus()),
+]
+
+
+@pytest.fixture(scope="module")
+def explorers(chromium: Chrome, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A page with one explorer for each network and each activation; name -> widget."""
+    torch.manual_seed(0)
+    nets = {name: (with_statistics(lazy(G)), SHAPES[name]) for name, G in networks().items()}
+    for f in ACTIVATIONS:
+        G = nn.Sequential(nn.Linear(6, 30), f, nn.Linear(30, 16), f)
+        G[0].weight.data.mul_(4)  # so that both tails of each function are used
+        nets[type(f).__name__] = (G, (4, 4))
+    nets["float32"] = (nn.Sequential(nn.Linear(6, 4), nn.Tanh()), (2, 2))
+    widgets = {
+        name: LatentExplorer(
+            G, normal(6), shape=shape, dtype=torch.float32 if name == "float32" else torch.float16
+        )
+        for name, (G, shape) in nets.items()
+    }
+    page = browser.write_page(tmp_path_factory.mktemp("explorers") / "page.html", *widgets.values())
+    open_page(chromium, page)
+    return widgets
+
+
+def lazy(G: nn.Sequential) -> nn.Sequential:
+    G(torch.randn(8, 6))
+    return G
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *(type(f).__name__ for f in ACTIVATIONS), "float32"])
+def test_javascript_equals_torch(chromium: Chrome, explorers: dict[str, Any], name: str) -> None:
+    canvas = canvases(chromium)[list(explorers).index(name)]
+    assert_same_images(chromium, canvas, explorers[name])
+
+
+def test_half_precision_is_decoded_exactly(chromium: Chrome, tmp_path: Path) -> None:
+    """Every one of the 63,488 finite values, subnormal ones included."""
+    every = torch.arange(2**16, dtype=torch.int32).to(torch.int16).view(torch.float16)
+    every = every[every.isfinite()].reshape(-1, 1)
+    G = nn.Sequential(nn.Linear(1, len(every), bias=False))
+    G[0].weight.data.copy_(every)
+    widget = LatentExplorer(G, normal(1), shape=(62, 1024))
+    open_page(chromium, browser.write_page(tmp_path / "page.html", widget))
+    values = forward(chromium, canvases(chromium)[0], torch.ones(1, 1))
+    assert torch.equal(values, every.double().T)
+
+
+@pytest.fixture
+def explorer(chromium: Chrome, tmp_path: Path) -> WebElement:
+    """The canvas of an explorer with every kind of control; its pixels are the codes themselves."""
+    G = nn.Sequential(nn.Linear(9, 9, bias=False))
+    G[0].weight.data.copy_(torch.eye(9))
+    widget = LatentExplorer(
+        *(G, normal(5)),
+        categorical={"c_1": 3},
+        continuous={"c_2": (-2, 2)},
+        directions=torch.tensor([[0.6, 0.8, 0, 0, 0]]),
+        limits=(-4, 4),
+        shape=(3, 3),
+        title="All controls",
+    )
+    open_page(chromium, browser.write_page(tmp_path / "page.html", widget))
+    return canvases(chromium)[0]
+
+
+def pixels(driver: Chrome, canvas: WebElement) -> Tensor:
+    """The codes that the canvas shows, to one part in 255."""
+    grey = driver.execute_script(
+        "return Array.from(arguments[0].getContext('2d').getImageData(0, 0, 3, 3).data)", canvas
+    )
+    return torch.tensor(grey[::4]) * 8 / 255 - 4
+
+
+def test_a_slider_moves_its_direction_and_nothing_else(
+    chromium: Chrome, explorer: WebElement
+) -> None:
+    before = pixels(chromium, explorer)
+    control(explorer, ".gn-rows .gn-row:first-child input").send_keys(Keys.END)
+    after = pixels(chromium, explorer)
+    u = torch.tensor([0.6, 0.8, 0, 0, 0])
+    assert float(after[:5] @ u) == pytest.approx(3, abs=0.05)
+    move = (after - before)[:5]
+    torch.testing.assert_close(move, (move @ u) * u, rtol=0, atol=0.04)
+    assert torch.equal(after[5:], before[5:])
+    assert control(explorer, ".gn-row output").text == "3.00"
+
+
+def test_radio_buttons_write_a_one_hot_code(chromium: Chrome, explorer: WebElement) -> None:
+    control(explorer, "input[type=radio]:checked").send_keys(Keys.ARROW_RIGHT)
+    torch.testing.assert_close(
+        pixels(chromium, explorer)[5:8], torch.tensor([0.0, 1.0, 0.0]), rtol=0, atol=0.04
+    )
+    assert "c_1 = 1" in explorer.get_attribute("aria-label")
+
+
+def test_random_noise_repeats_after_reset_and_keeps_the_codes(
+    chromium: Chrome, explorer: WebElement
+) -> None:
+    control(explorer, ".gn-rows .gn-row:last-child input").send_keys(Keys.HOME)
+    random, reset = (
+        next(b for b in explorer.find_elements("xpath", "//button") if b.text == name)
+        for name in ("Random noise", "Reset")
+    )
+    random.send_keys(Keys.SPACE)
+    first = pixels(chromium, explorer)
+    assert float(first[8]) == pytest.approx(-2, abs=0.04)
+    random.send_keys(Keys.SPACE)
+    assert not torch.equal(pixels(chromium, explorer), first)
+    reset.send_keys(Keys.ENTER)
+    assert float(pixels(chromium, explorer)[8]) == pytest.approx(0, abs=0.04)
+    random.send_keys(Keys.SPACE)
+    assert torch.equal(pixels(chromium, explorer)[:5], first[:5])
+
+
+def test_interpolation_plays_pauses_and_follows_the_chosen_path(
+    chromium: Chrome, explorer: WebElement
+) -> None:
+    button, time = control(explorer, ".gn-walk button"), control(explorer, ".gn-walk input")
+    start = pixels(chromium, explorer)
+    button.send_keys(Keys.SPACE)
+    wait(chromium).until(lambda _: float(time.get_property("value")) > 0.05)
+    button.send_keys(Keys.SPACE)
+    assert button.text == "Continue"
+    ends = []
+    for key in (Keys.HOME, Keys.END):
+        time.send_keys(key)
+        ends.append(pixels(chromium, explorer))
+    assert torch.equal(ends[0], start)
+    time.send_keys(Keys.HOME, *50 * [Keys.ARROW_RIGHT])
+    middle = pixels(chromium, explorer)
+    torch.testing.assert_close(middle, (ends[0] + ends[1]) / 2, rtol=0, atol=0.04)
+    control(explorer, "select").send_keys("great")
+    a, b = ends[0][:5].double(), ends[1][:5].double()
+    angle = torch.acos(a @ b / a.norm() / b.norm())
+    arc = (angle / 2).sin() / angle.sin() * (a + b)
+    torch.testing.assert_close(pixels(chromium, explorer)[:5].double(), arc, rtol=0, atol=0.06)
+
+
+def test_reduced_motion_jumps_instead_of_moving(chromium: Chrome, explorer: WebElement) -> None:
+    media = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    try:
+        button = control(explorer, ".gn-walk button")
+        button.send_keys(Keys.SPACE)
+        assert button.text == "Interpolate"
+        assert control(explorer, ".gn-walk input").get_property("value") == "0.5"
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_images_share_the_slider_and_not_the_noise(chromium: Chrome, tmp_path: Path) -> None:
+    G = nn.Sequential(nn.Linear(4, 4, bias=False))
+    G[0].weight.data.copy_(torch.eye(4))
+    widget = LatentExplorer(G, uniform(4), samples=3, sliders=[2], shape=(1, 4), limits=(-1, 1))
+    open_page(chromium, browser.write_page(tmp_path / "page.html", widget))
+    canvas = canvases(chromium)[0]
+    control(canvas, ".gn-rows input").send_keys(Keys.END)
+    rows = chromium.execute_script(
+        """
+        const context = arguments[0].getContext("2d");
+        return [[0, 0], [5, 0], [0, 2]].map(
+            ([x, y]) => Array.from(context.getImageData(x, y, 4, 1).data));
+        """,
+        canvas,
+    )
+    shown = torch.tensor(rows)[:, ::4] * 2 / 255 - 1
+    torch.testing.assert_close(shown[:, 2], torch.ones(3))
+    expected = torch.tensor([widget.z, *widget.rest])[:, [0, 1, 3]]
+    torch.testing.assert_close(shown[:, [0, 1, 3]], expected, rtol=0, atol=0.01)
+
+
+def players() -> list[PointPlayer]:
+    torch.manual_seed(0)
+    points, x = torch.rand(9, 30, 2), torch.linspace(0, 1, 20)
+    labels = [f"step {t}" for t in range(9)]
+    box = ((0.0, 1.0), (0.0, 1.0))
+    curves = {"p": x, "q": torch.rand(9, 20), "D": torch.rand(9, 20), "D*": x / 2}
+    return [
+        PointPlayer.plane(points, points[0], torch.rand(9, 5, 4), limits=box, labels=labels),
+        PointPlayer.line(x, curves, points[..., 0], points[0, :, 1], right=("D",), labels=labels),
+    ]
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["plane", "line"])
+def test_the_player_plays_pauses_and_scrubs(chromium: Chrome, tmp_path: Path, kind: int) -> None:
+    open_page(chromium, browser.write_page(tmp_path / "page.html", players()[kind]))
+    canvas = canvases(chromium)[0]
+    scrub, button = control(canvas, "input"), control(canvas, "button")
+    first = picture(chromium, canvas)
+    assert colours(chromium, canvas) > 10
+    assert scrub.get_property("value") == "0"  # nothing moves unasked
+    scrub.send_keys(Keys.ARROW_RIGHT)
+    assert picture(chromium, canvas) != first
+    assert canvas.get_attribute("aria-label").endswith("step 1")
+    assert scrub.get_attribute("aria-valuetext") == "step 1"
+    button.send_keys(Keys.SPACE)
+    wait(chromium).until(lambda _: scrub.get_property("value") == "8")
+    wait(chromium).until(lambda _: button.text == "Play")
+    assert control(canvas, "[role=status]").get_attribute("textContent") == "step 8"
+    button.send_keys(Keys.SPACE)  # from the start again
+    button.send_keys(Keys.SPACE)
+    assert button.text == "Play"
+    assert scrub.get_property("value") != "8"
+    scrub.send_keys(Keys.HOME)
+    assert picture(chromium, canvas) == first
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["plane", "line"])
+def test_the_player_follows_the_theme(chromium: Chrome, tmp_path: Path, kind: int) -> None:
+    open_page(chromium, browser.write_page(tmp_path / "page.html", players()[kind]))
+    canvas = canvases(chromium)[0]
+    light = picture(chromium, canvas)
+    chromium.execute_script("document.documentElement.dataset.theme = 'dark'")
+    wait(chromium).until(lambda _: picture(chromium, canvas) != light)
+    chromium.execute_script("document.documentElement.dataset.theme = 'light'")
+    wait(chromium).until(lambda _: picture(chromium, canvas) == light)
+
+
+def test_the_loader_shares_a_model_between_views_and_reports_what_it_cannot_show(
+    chromium: Chrome, tmp_path: Path
+) -> None:
+    player, foreign, broken = players()[0], IntSlider(), players()[0]
+    broken.labels = []
+    broken.view = {}
+    page = browser.write_page(tmp_path / "page.html", player, foreign, player, broken)
+    open_page(chromium, page)
+    one, two = canvases(chromium)
+    control(one, "input").send_keys(Keys.END)
+    assert picture(chromium, one) == picture(chromium, two)
+    errors = [e.text for e in chromium.find_elements("css selector", "[role=alert]")]
+    said = "This widget could not start: "
+    assert errors[0] == f"{said}@jupyter-widgets/controls needs a running kernel"
+    assert errors[1].startswith(said)
+    assert len(chromium.find_elements("css selector", "head style")) == 1
+    assert len([e for e in chromium.get_log("browser") if e["level"] == "SEVERE"]) == 2
+
+
+# Every page of the built book.
+
+
+def pages(node: Any) -> Iterator[str]:
+    """The pages that _toc.yml names."""
+    if isinstance(node, list):
+        for child in node:
+            yield from pages(child)
+    elif isinstance(node, dict):
+        for key, child in node.items():
+            if key in ("root", "file"):
+                yield child
+            elif isinstance(child, list):
+                yield from pages(child)
+
+
+TOC = list(pages(yaml.safe_load((browser.ROOT / "book/_toc.yml").read_text(encoding="utf-8"))))
+
+
+@pytest.fixture(scope="module", params=TOC)
+def page(request: pytest.FixtureRequest, chromium: Chrome) -> SimpleNamespace:
+    """One page, opened from its file, with what it asked for and what it complained about."""
+    path = HTML / f"{request.param}.html"
+    if not path.exists():
+        pytest.fail(f"{path.relative_to(browser.ROOT)} does not exist: run `make book` first")
+    open_page(chromium, path)
+    errors = [e["message"] for e in chromium.get_log("browser") if e["level"] == "SEVERE"]
+    return SimpleNamespace(path=path, requests=browser.requests(chromium), errors=errors)
+
+
+def test_a_page_asks_nobody(page: SimpleNamespace) -> None:
+    assert page.path.as_uri() in page.requests
+    assert [u for u in page.requests if not u.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_page_complains_of_nothing(page: SimpleNamespace) -> None:
+    assert page.errors == []
+
+
+def test_a_page_sets_its_equations(page: SimpleNamespace, chromium: Chrome) -> None:
+    found = chromium.execute_script(
+        """
+        const all = (selector) => [...document.querySelectorAll(selector)];
+        const main = document.querySelector("main").cloneNode(true);
+        const apart = "pre, code, script, style, mjx-container";
+        main.querySelectorAll(apart).forEach((node) => node.remove());
+        return {
+            sources: all("main .math").length,
+            set: all("main mjx-container").length,
+            raw: main.textContent,
+            wrong: all("mjx-merror, [data-mjx-error]").map((node) => node.textContent),
+        };
+        """
+    )
+    assert found["set"] >= found["sources"]
+    assert found["wrong"] == []
+    assert [mark for mark in (r"\(", r"\[", "$$", r"\begin{") if mark in found["raw"]] == []
+
+
+def test_a_page_describes_its_images(page: SimpleNamespace, chromium: Chrome) -> None:
+    images = chromium.execute_script(
+        "return [...document.querySelectorAll('main img')].map((i) => [i.alt, i.naturalWidth])"
+    )
+    assert [alt for alt, _ in images if not alt.strip() or alt.endswith(".png")] == []
+    assert all(width > 0 for _, width in images)
+
+
+def test_a_page_shows_its_widgets(page: SimpleNamespace, chromium: Chrome) -> None:
+    views = chromium.find_elements("css selector", 'script[type$="widget-view+json"]')
+    found = canvases(chromium)
+    assert len(found) == len(views)
+    assert chromium.find_elements("css selector", "[role=alert]") == []
+    for canvas in found:
+        assert canvas.get_attribute("aria-label")
+        assert colours(chromium, canvas) > 1
+
+
+def test_a_key_on_a_slider_changes_the_canvas(page: SimpleNamespace, chromium: Chrome) -> None:
+    for canvas in canvases(chromium):
+        slider = control(canvas, "input[type=range]")
+        before, at = picture(chromium, canvas), slider.get_property("value")
+        for key in (Keys.END, Keys.HOME):
+            slider.send_keys(key)
+            if slider.get_property("value") != at:
+                assert picture(chromium, canvas) != before
+                break
+        else:
+            pytest.fail(f"no key moves the slider of {canvas.get_attribute('aria-label')}")
+
+
+def test_shipped_networks_are_torch_s(page: SimpleNamespace, chromium: Chrome) -> None:
+    states = chromium.execute_script(
+        """
+        const read = (kind) =>
+            [...document.querySelectorAll(`script[type$="widget-${kind}+json"]`)]
+            .map((script) => JSON.parse(script.textContent));
+        const [saved] = read("state");
+        return read("view").map((view) => JSON.stringify(saved.state[view.model_id]));
+        """
+    )
+    for canvas, text in zip(canvases(chromium), states, strict=True):
+        record = json.loads(text)
+        if "weights" not in {b["path"][0] for b in record["buffers"]}:
+            continue
+        weights = {b["path"][0]: base64.b64decode(b["data"]) for b in record["buffers"]}
+        assert_same_images(chromium, canvas, SimpleNamespace(**{**record["state"], **weights}))

@@ -1,0 +1,78 @@
+"""Networks: replicas against one network at a time, shapes, and the law of the initial weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from gannotes import nets
+
+
+def test_each_replica_is_an_independent_linear_map():
+    torch.manual_seed(0)
+    stacked = nets.ReplicaLinear(3, 4, 5).double()
+    x = torch.randn(3, 7, 4, dtype=torch.float64)
+    for s in range(3):
+        expected = nn.functional.linear(x[s], stacked.weight[s], stacked.bias[s, 0])
+        torch.testing.assert_close(stacked(x)[s], expected)
+
+
+def test_a_stack_trains_like_its_members_one_at_a_time():
+    torch.manual_seed(0)
+    stack = nets.critic(2, 8, 8, replicas=3).double()
+    x, y = torch.randn(3, 20, 2, dtype=torch.float64), torch.randn(3, 20, dtype=torch.float64)
+    members = []
+    for s in range(3):
+        member = nets.critic(2, 8, 8).double()
+        for one, many in zip(member, stack, strict=True):
+            if isinstance(one, nn.Linear):
+                one.weight.data, one.bias.data = many.weight.data[s].clone(), many.bias.data[s, 0].clone()
+        members.append(member)
+    for net, inputs, targets in [(stack, x, y), *zip(members, x, y, strict=True)]:
+        optimiser = torch.optim.Adam(net.parameters(), lr=0.01)
+        for _ in range(50):
+            optimiser.zero_grad()
+            (net(inputs) - targets).square().mean(-1).sum().backward()
+            optimiser.step()
+    for s, member in enumerate(members):
+        torch.testing.assert_close(stack(x)[s], member(x[s]), rtol=1e-9, atol=1e-9)
+
+
+def test_initial_weights_follow_the_uniform_law_of_linear_layers():
+    torch.manual_seed(0)
+    weight = nets.ReplicaLinear(200, 16, 32).weight
+    assert weight.abs().max() <= 0.25
+    assert weight.std() == pytest.approx(0.25 / 3**0.5, rel=0.01)
+    assert not torch.equal(weight[0], weight[1])
+
+
+def test_a_critic_returns_one_number_per_sample():
+    assert nets.critic(2, 8)(torch.zeros(5, 2)).shape == (5,)
+    assert nets.critic(2, 8, replicas=3)(torch.zeros(3, 5, 2)).shape == (3, 5)
+    assert nets.image_critic(8)(torch.zeros(5, 1, 28, 28)).shape == (5,)
+
+
+def test_image_networks_have_the_size_of_the_images():
+    x = nets.image_generator(16, 8)(torch.zeros(5, 16))
+    assert x.shape == (5, 1, 28, 28)
+    assert 0 <= x.min()
+    assert x.max() <= 1
+    assert nets.image_classifier()(x).shape == (5, 10)
+
+
+def test_autocast_rounds_the_products_and_keeps_the_parameters():
+    torch.manual_seed(0)
+    net = nets.mlp(16, 64, 4)
+    x = torch.randn(32, 16)
+    low = nets.Autocast(net)
+    assert low(x).dtype == torch.float32
+    assert not torch.equal(low(x), net(x))
+    torch.testing.assert_close(low(x), net(x), rtol=0.05, atol=0.02)
+    low(x).sum().backward()
+    assert all(p.dtype == p.grad.dtype == torch.float32 for p in net.parameters())
+
+
+def test_wrong_input_is_named():
+    with pytest.raises(ValueError, match="widths: expected an input and an output dimension, got"):
+        nets.mlp(3)
+    with pytest.raises(ValueError, match=r"x: expected shape \(S, N, d\) with S = 3 replicas, got"):
+        nets.mlp(2, 1, replicas=3)(torch.zeros(4, 5, 2))

@@ -1,0 +1,140 @@
+"""Who moves: closed forms on the saddle, the refusal of non-finite values, and a loop that can be killed."""
+
+import math
+
+import pytest
+import torch
+
+from gannotes.optim import ascend, descend, descend_ascend, fit
+
+
+def player(value: float, rate: float = 0.1) -> tuple[torch.Tensor, torch.optim.Optimizer]:
+    x = torch.tensor([value], dtype=torch.float64, requires_grad=True)
+    return x, torch.optim.SGD([x], lr=rate)
+
+
+def test_ascend_and_descend_follow_the_gradient_by_hand():
+    x, theta = player(1.0)
+    assert descend(theta, (x**2).sum()) == 1.0
+    assert x.item() == pytest.approx(1 - 0.1 * 2)
+    assert ascend(theta, (x**2).sum()).item() == pytest.approx(0.8**2)
+    assert x.item() == pytest.approx(0.8 + 0.1 * 1.6)
+
+
+def test_only_the_named_player_moves_or_receives_a_gradient():
+    x, theta = player(1.0)
+    y, phi = player(2.0)
+    y.grad = torch.tensor([7.0], dtype=torch.float64)
+    descend(theta, (x * y).sum())
+    assert x.item() == pytest.approx(0.8)
+    assert y.item() == 2.0
+    assert y.grad.item() == 7.0
+
+
+def test_the_objective_may_carry_replicas_and_each_gets_its_own_gradient():
+    x = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    theta = torch.optim.SGD([x], lr=0.1)
+    value = descend(theta, x**2)
+    assert value.tolist() == [1.0, 4.0, 9.0]
+    torch.testing.assert_close(x.detach(), torch.tensor([0.8, 1.6, 2.4], dtype=torch.float64))
+
+
+def saddle(update, steps: int = 100) -> tuple[float, float]:
+    x, theta = player(1.0)
+    y, phi = player(0.0)
+    for _ in range(steps):
+        update(theta, phi, x, y)
+    return x.item(), y.item()
+
+
+def test_simultaneous_steps_on_the_bilinear_saddle_spiral_out_by_the_known_factor():
+    x, y = saddle(lambda theta, phi, x, y: descend_ascend(theta, phi, (x * y).sum()))
+    assert math.hypot(x, y) == pytest.approx((1 + 0.1**2) ** 50, rel=1e-12)
+
+
+def test_alternating_steps_stay_on_a_closed_curve():
+    def alternate(theta, phi, x, y):
+        descend(theta, (x * y).sum())
+        ascend(phi, (x * y).sum())
+
+    x, y = saddle(alternate)
+    # the invariant of the symplectic Euler method on this saddle
+    assert x * x + y * y - 0.1 * x * y == pytest.approx(1.0, rel=1e-12)
+
+
+def test_simultaneous_steps_contract_where_the_game_is_strongly_convex_concave():
+    x, y = saddle(
+        lambda theta, phi, x, y: descend_ascend(
+            theta, phi, (x**2 / 2 + x * y - y**2 / 2).sum()
+        )
+    )
+    step = torch.tensor([[1 - 0.1, -0.1], [0.1, 1 - 0.1]], dtype=torch.float64)
+    expected = torch.linalg.matrix_power(step, 100) @ torch.tensor([1.0, 0.0], dtype=torch.float64)
+    assert [x, y] == pytest.approx(expected.tolist(), rel=1e-12)
+    assert math.hypot(x, y) == pytest.approx(4.905605e-05, rel=1e-6)
+
+
+def test_both_gradients_are_taken_at_the_same_iterate():
+    x, theta = player(1.0)
+    y, phi = player(2.0)
+    descend_ascend(theta, phi, (x * y).sum())
+    assert (x.item(), y.item()) == pytest.approx((1 - 0.1 * 2, 2 + 0.1 * 1))
+
+
+@pytest.mark.parametrize("move", [ascend, descend])
+def test_a_non_finite_objective_is_refused_before_anything_moves(move):
+    x, theta = player(1.0)
+    with pytest.raises(FloatingPointError, match="objective"):
+        move(theta, (x / 0).sum())
+    assert x.item() == 1.0
+
+
+def test_a_non_finite_gradient_of_a_finite_objective_is_refused_before_anything_moves():
+    x, theta = player(0.0)
+    with pytest.raises(FloatingPointError, match=r"gradient: .*parameter 0 of shape \(1,\)"):
+        descend(theta, x.sqrt().sum())  # sqrt(0) = 0 with an infinite slope
+    assert x.item() == 0.0
+
+
+def test_an_objective_without_the_player_is_refused():
+    x, _ = player(1.0)
+    y, phi = player(2.0)
+    with pytest.raises(ValueError, match="depends on none"):
+        ascend(phi, (x**2).sum())
+    with pytest.raises(ValueError, match="depends on none"):
+        ascend(phi, torch.tensor(1.0))
+
+
+def test_fit_returns_named_series_and_passes_every_batch():
+    x, theta = player(1.0)
+    seen = []
+
+    def step(batch):
+        seen.append(batch)
+        return {"value": descend(theta, (x**2).sum()), "pair": torch.tensor([1.0, 2.0])}
+
+    history = fit(step, [3, 1, 2], progress=False)
+    assert seen == [3, 1, 2]
+    expected = torch.tensor([0.8 ** (2 * k) for k in range(3)], dtype=torch.float64)
+    torch.testing.assert_close(history["value"], expected)
+    assert history["pair"].shape == (3, 2)
+
+
+def test_fit_names_the_step_that_failed():
+    x, theta = player(1.0)
+    objectives = [(x**2), x / 0, (x**2)]
+    with pytest.raises(FloatingPointError, match="step 1: objective"):
+        fit(lambda k: {"value": descend(theta, objectives[k].sum())}, range(3), progress=False)
+    assert x.item() == pytest.approx(0.8)
+
+
+def test_fit_of_no_batches_is_an_empty_history():
+    assert fit(lambda batch: {}, [], progress=False) == {}
+
+
+def test_the_bar_is_shown_only_on_request(capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    fit(lambda batch: {}, range(3), progress=False)
+    assert capsys.readouterr().err == ""
+    fit(lambda batch: {}, range(3))
+    assert "3" in capsys.readouterr().err
