@@ -1,3 +1,3 @@
-"""Exact, small PyTorch implementations of generative adversarial models, and the book around them."""
+"""Small, exact PyTorch implementations of generative adversarial models."""
 
 __version__ = "0.1.0"

@@ -1,9 +1,10 @@
 r"""A run that can be killed at any instant and continued to bit-identical parameters.
 
-One safetensors file holds everything that a step changes: modules, optimisers, schedulers and generators (what
-has a `state_dict`, or is a `torch.Generator`), torch's random state, and the history so far. Tensors are stored
-as they are; the structure around them (names, step sizes, counters) is JSON in the file's header. The file is
-written beside its final place, flushed to the disk, and renamed: a reader sees the old one or the new one.
+One safetensors file holds everything that a step changes: modules, optimisers, schedulers and
+generators (what has a `state_dict`, or is a `torch.Generator`), torch's random state, and the
+history so far. Tensors are stored as they are; the structure around them (names, step sizes,
+counters) is JSON in the file's header. The file is written beside its final place, flushed to the
+disk, and renamed: a reader sees the old one or the new one.
 """
 
 import functools
@@ -30,8 +31,9 @@ class Checkpoint:
 
     Args:
         path: the file.
-        step: the step of `gannotes.optim.fit`: its stateful objects are found among its arguments if it is a
-            `functools.partial`, and among the variables that it refers to if it is a function.
+        step: the step of `gannotes.optim.fit`: its stateful objects are found among its arguments
+            if it is a `functools.partial`, and among the variables that it refers to if it is a
+            function.
 
     Raises:
         ValueError: if `step` refers to nothing that has a state.
@@ -65,7 +67,9 @@ class Checkpoint:
         os.replace(temporary, self.path)
 
     def resume(self, batches: Iterator[Any]) -> list[Row]:
-        """Skip the batches already seen, restore every state, and return the history (empty: no file).
+        """Skip the batches already seen, restore every state, and return the history.
+
+        Without a file nothing happens, and the history is empty.
 
         Raises:
             ValueError: if the file is no checkpoint of this step; nothing was changed.
@@ -82,7 +86,10 @@ class Checkpoint:
             _check(self.path.name, name, _get(part), content["state"][name])
         skipped = sum(1 for _ in islice(batches, content["steps"]))
         if skipped < content["steps"]:
-            raise ValueError(f"checkpoint: {self.path.name} is at step {content['steps']}, there are {skipped} batches")
+            raise ValueError(
+                f"checkpoint: {self.path.name} is at step {content['steps']}, "
+                f"there are {skipped} batches"
+            )
         for name, part in self.state.items():
             _set(part, content["state"][name])
         cpu, *cuda = content["random"]
@@ -101,8 +108,8 @@ def stateful(step: Callable[..., Any]) -> dict[str, Any]:
     Slide: beyond the deck (long runs).
 
     Args:
-        step: a `functools.partial`, a bound method, or a function; functions of the same module that it
-            calls are searched too.
+        step: a `functools.partial`, a bound method, or a function; functions of the same module
+            that it calls are searched too.
 
     Example:
         >>> net = torch.nn.Linear(1, 1)
@@ -157,7 +164,8 @@ def _check(file: str, name: str, now: Any, then: Any) -> None:
     """Refuse a file whose tensors have other shapes than the ones they would replace."""
     if isinstance(now, Tensor) and isinstance(then, Tensor) and now.shape != then.shape:
         raise ValueError(
-            f"checkpoint: {file} holds {name} of shape {tuple(then.shape)}, expected {tuple(now.shape)}"
+            f"checkpoint: {file} holds {name} of shape {tuple(then.shape)}, "
+            f"expected {tuple(now.shape)}"
         )
     if isinstance(now, dict) and isinstance(then, dict):
         for key in now:

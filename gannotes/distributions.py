@@ -1,6 +1,7 @@
 r"""Base distributions, as torch `Distribution` objects over vectors.
 
-:math:`z \sim p_0` with event shape `(d,)`: `sample((N,))` is `(N, d)`, `sample((S, N))` is `(S, N, d)`.
+:math:`z \sim p_0` with event shape `(d,)`: `sample((N,))` is `(N, d)`, `sample((S, N))` is `(S, N,
+d)`.
 """
 
 from torch import Tensor, as_tensor, ones

@@ -1,12 +1,12 @@
 r"""The small networks that the book uses.
 
-A network is an `nn.Sequential` that a reader can print. Critics return one number per sample, *without* a
-trailing dimension of one: a batch of shape `(..., N, d)` becomes raw outputs `(..., N)`, which is what
-`gannotes.bounds` averages.
+A network is an `nn.Sequential` that a reader can print. Critics return one number per sample,
+*without* a trailing dimension of one: a batch of shape `(..., N, d)` becomes raw outputs `(...,
+N)`, which is what `gannotes.bounds` averages.
 
-**Replicas.** A leading dimension of length `S` is a stack of `S` independent runs: `ReplicaLinear` holds
-weights of shape `(S, out, in)` and multiplies all of them in one batched product. No replica ever sees
-another's numbers, so `S` seeds cost little more than one.
+**Replicas.** A leading dimension of length `S` is a stack of `S` independent runs: `ReplicaLinear`
+holds weights of shape `(S, out, in)` and multiplies all of them in one batched product. No replica
+ever sees another's numbers, so `S` seeds cost little more than one.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,8 @@ class ReplicaLinear(nn.Module):
 class Autocast(nn.Module):
     """Run a network in a lower precision and return its output in float32.
 
-    The parameters, their gradients and the optimiser stay in float32; only the matrix products are rounded.
+    The parameters, their gradients and the optimiser stay in float32; only the matrix products are
+    rounded.
 
     Slide: beyond the deck (speed).
 
@@ -93,7 +94,8 @@ def mlp(
     Args:
         *widths: the dimensions, input first.
         activation: called once per hidden layer.
-        replicas: `S` for a stack of independent networks on inputs `(S, N, d)`; `None` for one network.
+        replicas: `S` for a stack of independent networks on inputs `(S, N, d)`; `None` for one
+            network.
 
     Raises:
         ValueError: with fewer than two widths.
@@ -122,7 +124,8 @@ def critic(
 ) -> nn.Sequential:
     """An `mlp` that returns one raw output per sample: `(..., N, d)` becomes `(..., N)`.
 
-    Slide: GAN / Possible loss functions (E19): the raw output is the :math:`r_\\phi` of :math:`D_\\phi = \\sigma(r_\\phi)`.
+    Slide: GAN / Possible loss functions (E19): the raw output is the :math:`r_\\phi` of
+    :math:`D_\\phi = \\sigma(r_\\phi)`.
 
     Args:
         *widths: the dimensions, input first; the output dimension 1 is added.
@@ -134,3 +137,87 @@ def critic(
         torch.Size([16, 5])
     """
     return mlp(*widths, 1, activation=activation, replicas=replicas).append(nn.Flatten(-2))
+
+
+def image_generator(k: int, channels: int = 64) -> nn.Sequential:
+    """A transposed-convolution generator of MNIST-sized images: `(N, k)` becomes `(N, 1, 28, 28)`.
+
+    A 7 x 7 map of `channels` features is doubled twice. Batch normalisation is folded into its
+    neighbours when the network is shown in a page, so the widths here are what a reader downloads.
+
+    Slide: GAN / Training Algorithm (F02).
+
+    References:
+        Radford, Metz and Chintala, Unsupervised representation learning with deep convolutional
+        GANs, 2016.
+
+    Args:
+        k: the dimension of the noise.
+        channels: the number of features at 7 x 7; half of it at 14 x 14.
+
+    Example:
+        >>> image_generator(16, 8)(torch.zeros(2, 16)).shape
+        torch.Size([2, 1, 28, 28])
+    """
+    half = channels // 2
+    return nn.Sequential(
+        nn.Linear(k, channels * 49, bias=False),
+        nn.Unflatten(-1, (channels, 7, 7)),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.ConvTranspose2d(channels, half, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        nn.ConvTranspose2d(half, 1, 4, stride=2, padding=1),
+        nn.Sigmoid(),
+    )
+
+
+def image_critic(channels: int = 64) -> nn.Sequential:
+    """A convolutional critic without batch normalisation: `(N, 1, 28, 28)` becomes `(N,)`.
+
+    Slide: GAN / Training Algorithm (F02).
+
+    Args:
+        channels: the number of features at 14 x 14; twice as many at 7 x 7.
+
+    Example:
+        >>> image_critic(8)(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2])
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, channels, 4, stride=2, padding=1),
+        leaky_relu(),
+        nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
+        leaky_relu(),
+        nn.Flatten(),
+        nn.Linear(2 * channels * 49, 1),
+        nn.Flatten(-2),
+    )
+
+
+def image_classifier() -> nn.Sequential:
+    """A small convolutional classifier: digits `(N, 1, 28, 28)` become ten logits `(N, 10)`.
+
+    It judges what the generators draw; its weights ship with the package.
+
+    Slide: beyond the deck (evaluation).
+
+    Example:
+        >>> image_classifier()(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(3136, 64),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(64, 10),
+    )

@@ -1,11 +1,13 @@
 r"""Who moves, and in which direction: the only training loop of the package.
 
-**The critic ascends, the model descends, everyone ascends an ELBO.** An optimiser is named after the parameter
-that it owns, so that a line such as `ascend(phi, gan.value(x))` reads like the slide. Only the named player
-moves, and only its own parameters receive gradients (`backward(inputs=...)`), so that no model needs `detach`.
+**The critic ascends, the model descends, everyone ascends an ELBO.** An optimiser is named after
+the parameter that it owns, so that a line such as `ascend(phi, gan.value(x))` reads like the slide.
+Only the named player moves, and only its own parameters receive gradients (`backward(inputs=...)`),
+so that no model needs `detach`.
 
-An objective may carry leading dimensions (one entry per replica). It is summed before it is differentiated,
-and since no replica depends on another's parameters, each receives exactly its own gradient.
+An objective may carry leading dimensions (one entry per replica). It is summed before it is
+differentiated, and since no replica depends on another's parameters, each receives exactly its own
+gradient.
 """
 
 import math
@@ -25,7 +27,7 @@ History = dict[str, Tensor]
 
 
 def ascend(phi: Optimizer, objective: Tensor) -> Tensor:
-    r""":math:`\phi \leftarrow \phi + \eta_\phi\, \partial_\phi L`, by the optimiser's own rule.
+    r""":math:`\phi \leftarrow \phi + \eta_\phi\, \partial_\phi L`, by the optimiser's rule.
 
     Slide: Optimisation, step 3 (E24); A01.
 
@@ -47,13 +49,13 @@ def ascend(phi: Optimizer, objective: Tensor) -> Tensor:
         >>> x.item()
         0.800000011920929
     """
-    _differentiate(-objective, phi)
+    _differentiate(objective, -1, phi)
     phi.step()
     return objective.detach()
 
 
 def descend(theta: Optimizer, objective: Tensor) -> Tensor:
-    r""":math:`\theta \leftarrow \theta - \eta_\theta\, \partial_\theta L`, by the optimiser's own rule.
+    r""":math:`\theta \leftarrow \theta - \eta_\theta\, \partial_\theta L`, by the optimiser's rule.
 
     Slide: Optimisation, step 4 (E25); A01. Arguments, returns and errors are those of `ascend`.
 
@@ -62,7 +64,7 @@ def descend(theta: Optimizer, objective: Tensor) -> Tensor:
         >>> descend(torch.optim.SGD([x], lr=0.1), (x**2).sum())
         tensor(1.)
     """
-    _differentiate(objective, theta)
+    _differentiate(objective, 1, theta)
     theta.step()
     return objective.detach()
 
@@ -87,10 +89,10 @@ def descend_ascend(theta: Optimizer, phi: Optimizer, objective: Tensor) -> Tenso
         >>> theta, phi = torch.optim.SGD([x], lr=0.1), torch.optim.SGD([y], lr=0.1)
         >>> for _ in range(100):
         ...     _ = descend_ascend(theta, phi, (x * y).sum())
-        >>> round(torch.cat([x, y]).norm().item(), 4)  # (1 + 0.1^2)^50: simultaneous steps spiral out
+        >>> round(torch.cat([x, y]).norm().item(), 4)  # (1 + 0.1^2)^50: a spiral outwards
         1.6446
     """
-    _differentiate(objective, theta, phi)
+    _differentiate(objective, 1, theta, phi)
     for parameter in _parameters(phi):
         if parameter.grad is not None:
             parameter.grad.neg_()
@@ -103,23 +105,23 @@ def _parameters(*players: Optimizer) -> list[Tensor]:
     return [p for player in players for group in player.param_groups for p in group["params"]]
 
 
-def _differentiate(loss: Tensor, *players: Optimizer) -> None:
-    """Give the players' parameters, and no others, the gradient of `loss`; refuse what is not finite."""
-    if not loss.isfinite().all():
-        raise FloatingPointError(f"objective: expected finite values, got {loss.tolist()} (up to sign)")
+def _differentiate(objective: Tensor, sign: int, *players: Optimizer) -> None:
+    """Give the players' parameters, and no others, the gradient of `sign * objective`, if finite."""
+    if not objective.isfinite().all():
+        raise FloatingPointError(f"objective: expected finite values, got {objective.tolist()}")
     for player in players:
         player.zero_grad()
     parameters = _parameters(*players)
-    if loss.requires_grad:
-        loss.sum().backward(inputs=parameters)
+    if objective.requires_grad:
+        (sign * objective).sum().backward(inputs=parameters)
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
-        raise ValueError("objective: expected a function of the player's parameters, it depends on none")
+        raise ValueError("objective: expected a function of the player's parameters")
     if not get_total_norm(gradients, math.inf).isfinite():
-        bad = next(i for i, p in enumerate(parameters) if p.grad is not None and not p.grad.isfinite().all())
+        shapes = [tuple(g.shape) for g in gradients if not g.isfinite().all()]
         raise FloatingPointError(
-            f"gradient: expected finite values, parameter {bad} of shape {tuple(parameters[bad].shape)} "
-            f"has others; the objective was {loss.tolist()} (up to sign)"
+            f"gradient: expected finite values, those of the parameters of shape {shapes} are not; "
+            f"the objective was {objective.tolist()}"
         )
 
 
@@ -133,11 +135,12 @@ def fit(
 ) -> History:
     r"""Call `step` on every batch and keep what it returns: the only loop there is.
 
-    With `checkpoint`, everything that `step` refers to and that has a state (modules, optimisers, schedulers,
-    generators; in its arguments if it is a `functools.partial`, in its closure and globals otherwise) is
-    saved every so many steps together with torch's random state. A run that is killed at any instant and
-    started again continues from there and ends with bit-identical parameters on the same number of threads,
-    provided that `batches` starts with the same batches again: those already seen are skipped.
+    With `checkpoint`, everything that `step` refers to and that has a state (modules, optimisers,
+    schedulers, generators; in its arguments if it is a `functools.partial`, in its closure and
+    globals otherwise) is saved every so many steps together with torch's random state. A run that
+    is killed at any instant and started again continues from there and ends with bit-identical
+    parameters on the same number of threads, provided that `batches` starts with the same batches
+    again: those already seen are skipped.
 
     Slide: GAN / Training Algorithm (A01, A02).
 
@@ -152,8 +155,10 @@ def fit(
         The named series, each stacked along a new first dimension of length "number of steps".
 
     Raises:
-        FloatingPointError: at the first objective or gradient that is not finite, with the number of the step.
-        ValueError: if the checkpoint belongs to something else, or if `step` refers to nothing to save.
+        FloatingPointError: at the first objective or gradient that is not finite, with the number
+            of the step.
+        ValueError: if the checkpoint belongs to something else, or if `step` refers to nothing to
+            save.
 
     Example:
         >>> x = torch.nn.Linear(1, 1, bias=False)

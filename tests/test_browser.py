@@ -288,12 +288,13 @@ def test_images_share_the_slider_and_not_the_noise(chromium: Chrome, tmp_path: P
 
 def players() -> list[PointPlayer]:
     torch.manual_seed(0)
-    points, x = torch.rand(9, 30, 2), torch.linspace(0, 1, 20)
-    labels = [f"step {t}" for t in range(9)]
+    T = 60  # at half speed the player takes ten seconds
+    points, x = torch.rand(T, 30, 2), torch.linspace(0, 1, 20)
+    labels = [f"step {t}" for t in range(T)]
     box = ((0.0, 1.0), (0.0, 1.0))
-    curves = {"p": x, "q": torch.rand(9, 20), "D": torch.rand(9, 20), "D*": x / 2}
+    curves = {"p": x, "q": torch.rand(T, 20), "D": torch.rand(T, 20), "D*": x / 2}
     return [
-        PointPlayer.plane(points, points[0], torch.rand(9, 5, 4), limits=box, labels=labels),
+        PointPlayer.plane(points, points[0], torch.rand(T, 5, 4), limits=box, labels=labels),
         PointPlayer.line(x, curves, points[..., 0], points[0, :, 1], right=("D",), labels=labels),
     ]
 
@@ -310,14 +311,17 @@ def test_the_player_plays_pauses_and_scrubs(chromium: Chrome, tmp_path: Path, ki
     assert picture(chromium, canvas) != first
     assert canvas.get_attribute("aria-label").endswith("step 1")
     assert scrub.get_attribute("aria-valuetext") == "step 1"
+    speed = control(canvas, "select")
+    speed.send_keys("4")
     button.send_keys(Keys.SPACE)
-    wait(chromium).until(lambda _: scrub.get_property("value") == "8")
+    wait(chromium).until(lambda _: scrub.get_property("value") == "59")
     wait(chromium).until(lambda _: button.text == "Play")
-    assert control(canvas, "[role=status]").get_attribute("textContent") == "step 8"
+    assert control(canvas, "[role=status]").get_attribute("textContent") == "step 59"
+    speed.send_keys("0")
     button.send_keys(Keys.SPACE)  # from the start again
     button.send_keys(Keys.SPACE)
     assert button.text == "Play"
-    assert scrub.get_property("value") != "8"
+    assert scrub.get_property("value") != "59"
     scrub.send_keys(Keys.HOME)
     assert picture(chromium, canvas) == first
 

@@ -18,6 +18,7 @@ from gannotes.distributions import standard_normal
 from gannotes.models.gan import GAN, step
 from gannotes.optim import fit
 
+
 def long_run(checkpoint: Path, result: Path) -> None:
     """What the killed processes do: a GAN, a decaying rate, and noise drawn at every step."""
     torch.set_num_threads(1)
@@ -43,7 +44,7 @@ def start(checkpoint: Path, result: Path) -> multiprocessing.process.BaseProcess
 
 
 def test_twenty_kills_leave_no_trace(tmp_path):
-    """SIGKILL strikes 20 times, each after a random number of further saves; the end is bit-identical."""
+    """SIGKILL strikes 20 times, after random numbers of saves; the end is bit-identical."""
     alone = start(tmp_path / "alone.safetensors", tmp_path / "alone")
     alone.join()
     assert alone.exitcode == 0
@@ -143,7 +144,12 @@ def test_too_few_batches_are_refused(tmp_path):
     x = torch.randn(100, 2)
     fit(lambda b: step(gan, b, theta, phi), Batches(x, 8, steps=6), progress=False, checkpoint=file)
     with pytest.raises(ValueError, match="is at step 6, there are 4 batches"):
-        fit(lambda b: step(gan, b, theta, phi), Batches(x, 8, steps=4), progress=False, checkpoint=file)
+        fit(
+            lambda b: step(gan, b, theta, phi),
+            Batches(x, 8, steps=4),
+            progress=False,
+            checkpoint=file,
+        )
 
 
 def test_a_step_without_a_state_is_refused(tmp_path):

@@ -22,7 +22,9 @@ def test_densities_are_those_of_scipy():
     expected = stats.multivariate_normal(mean=[0, 0, 0]).logpdf(z.numpy())
     assert standard_normal(3, like).log_prob(z).tolist() == pytest.approx(expected.tolist())
     inside = z.clamp(-0.9, 1.9)
-    assert uniform(3, -1, 2, like).log_prob(inside).tolist() == pytest.approx([-3 * math.log(3)] * 10)
+    assert uniform(3, -1, 2, like).log_prob(inside).tolist() == pytest.approx(
+        [-3 * math.log(3)] * 10
+    )
 
 
 def test_the_type_follows_the_example():

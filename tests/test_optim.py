@@ -1,4 +1,4 @@
-"""Who moves: closed forms on the saddle, the refusal of non-finite values, and a loop that can be killed."""
+"""Who moves: closed forms on the saddle, the refusal of non-finite values, the loop."""
 
 import math
 
@@ -64,9 +64,7 @@ def test_alternating_steps_stay_on_a_closed_curve():
 
 def test_simultaneous_steps_contract_where_the_game_is_strongly_convex_concave():
     x, y = saddle(
-        lambda theta, phi, x, y: descend_ascend(
-            theta, phi, (x**2 / 2 + x * y - y**2 / 2).sum()
-        )
+        lambda theta, phi, x, y: descend_ascend(theta, phi, (x**2 / 2 + x * y - y**2 / 2).sum())
     )
     step = torch.tensor([[1 - 0.1, -0.1], [0.1, 1 - 0.1]], dtype=torch.float64)
     expected = torch.linalg.matrix_power(step, 100) @ torch.tensor([1.0, 0.0], dtype=torch.float64)
@@ -91,7 +89,7 @@ def test_a_non_finite_objective_is_refused_before_anything_moves(move):
 
 def test_a_non_finite_gradient_of_a_finite_objective_is_refused_before_anything_moves():
     x, theta = player(0.0)
-    with pytest.raises(FloatingPointError, match=r"gradient: .*parameter 0 of shape \(1,\)"):
+    with pytest.raises(FloatingPointError, match=r"gradient: .*of shape \[\(1,\)\]"):
         descend(theta, x.sqrt().sum())  # sqrt(0) = 0 with an infinite slope
     assert x.item() == 0.0
 
@@ -99,9 +97,9 @@ def test_a_non_finite_gradient_of_a_finite_objective_is_refused_before_anything_
 def test_an_objective_without_the_player_is_refused():
     x, _ = player(1.0)
     y, phi = player(2.0)
-    with pytest.raises(ValueError, match="depends on none"):
+    with pytest.raises(ValueError, match="function of the player"):
         ascend(phi, (x**2).sum())
-    with pytest.raises(ValueError, match="depends on none"):
+    with pytest.raises(ValueError, match="function of the player"):
         ascend(phi, torch.tensor(1.0))
 
 
