@@ -109,7 +109,7 @@ def stateful(step: Callable[..., Any]) -> dict[str, Any]:
 
     Args:
         step: a `functools.partial`, a bound method, or a function; functions of the same module
-            that it calls are searched too.
+            that it calls are searched too, and so are lists, tuples and dictionaries.
 
     Example:
         >>> net = torch.nn.Linear(1, 1)
@@ -117,7 +117,7 @@ def stateful(step: Callable[..., Any]) -> dict[str, Any]:
         ['net']
     """
     found: dict[str, Any] = {}
-    queue, seen = [("step", step)], {id(step)}
+    queue, seen = [("", step)], {id(step)}
     while queue:
         name, value = queue.pop(0)
         if isinstance(value, torch.Generator) or (
@@ -128,15 +128,19 @@ def stateful(step: Callable[..., Any]) -> dict[str, Any]:
         for inner, part in _references(value, getattr(step, "__module__", None)).items():
             if id(part) not in seen:
                 seen.add(id(part))
-                queue.append((inner, part))
+                queue.append((f"{name}.{inner}".lstrip("."), part))
     return found
 
 
 def _references(value: Any, module: str | None) -> dict[str, Any]:
-    """The objects that a function, method or partial refers to; nothing for any other object."""
+    """The objects that a function, method, partial or container refers to, by name."""
     if isinstance(value, functools.partial):
-        positional = {f"argument_{i}": part for i, part in enumerate(value.args)}
+        positional = {str(i): part for i, part in enumerate(value.args)}
         return {"func": value.func, **positional, **value.keywords}
+    if isinstance(value, list | tuple):
+        return {str(i): part for i, part in enumerate(value)}
+    if isinstance(value, dict):
+        return {str(key): part for key, part in value.items()}
     if inspect.ismethod(value):
         return {"self": value.__self__, "function": value.__func__}
     if inspect.isfunction(value) and (module is None or value.__module__ == module):

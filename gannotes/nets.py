@@ -139,7 +139,7 @@ def critic(
     return mlp(*widths, 1, activation=activation, replicas=replicas).append(nn.Flatten(-2))
 
 
-def image_generator(k: int, channels: int = 64) -> nn.Sequential:
+def image_generator(k: int, channels: int = 96) -> nn.Sequential:
     """A transposed-convolution generator of MNIST-sized images: `(N, k)` becomes `(N, 1, 28, 28)`.
 
     A 7 x 7 map of `channels` features is doubled twice. Batch normalisation is folded into its
@@ -166,6 +166,9 @@ def image_generator(k: int, channels: int = 64) -> nn.Sequential:
         nn.BatchNorm2d(channels),
         nn.ReLU(),
         nn.ConvTranspose2d(channels, half, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        nn.Conv2d(half, half, 3, padding=1, bias=False),
         nn.BatchNorm2d(half),
         nn.ReLU(),
         nn.ConvTranspose2d(half, 1, 4, stride=2, padding=1),

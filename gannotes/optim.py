@@ -10,7 +10,6 @@ differentiated, and since no replica depends on another's parameters, each recei
 gradient.
 """
 
-import math
 import os
 from collections.abc import Callable, Iterable, Sized
 from typing import Any
@@ -106,7 +105,7 @@ def _parameters(*players: Optimizer) -> list[Tensor]:
 
 
 def _differentiate(objective: Tensor, sign: int, *players: Optimizer) -> None:
-    """Give the players' parameters, and no others, the gradient of `sign * objective`, if finite."""
+    """Give the players' parameters, and no others, the gradient of `sign * objective`."""
     if not objective.isfinite().all():
         raise FloatingPointError(f"objective: expected finite values, got {objective.tolist()}")
     for player in players:
@@ -117,8 +116,10 @@ def _differentiate(objective: Tensor, sign: int, *players: Optimizer) -> None:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         raise ValueError("objective: expected a function of the player's parameters")
-    if not get_total_norm(gradients, math.inf).isfinite():
-        shapes = [tuple(g.shape) for g in gradients if not g.isfinite().all()]
+    if get_total_norm(gradients).isfinite():  # one quick pass, which huge gradients overflow
+        return
+    shapes = [tuple(g.shape) for g in gradients if not g.isfinite().all()]
+    if shapes:
         raise FloatingPointError(
             f"gradient: expected finite values, those of the parameters of shape {shapes} are not; "
             f"the objective was {objective.tolist()}"

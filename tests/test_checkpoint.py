@@ -23,12 +23,13 @@ def long_run(checkpoint: Path, result: Path) -> None:
     """What the killed processes do: a GAN, a decaying rate, and noise drawn at every step."""
     torch.set_num_threads(1)
     gan, theta, phi = make(width=16)
-    decay = torch.optim.lr_scheduler.ExponentialLR(theta, 0.999)
+    decay = [torch.optim.lr_scheduler.ExponentialLR(player, 0.999) for player in (theta, phi)]
     batches = Batches(torch.randn(500, 2), 32, steps=600, seed=1)
 
     def decaying(x):
         values = step(gan, x, theta, phi)
-        decay.step()
+        for schedule in decay:
+            schedule.step()
         return values
 
     history = fit(decaying, batches, progress=False, checkpoint=checkpoint, every=10)
@@ -160,15 +161,29 @@ def test_a_step_without_a_state_is_refused(tmp_path):
 def test_what_a_step_refers_to_is_found_wherever_it_hides():
     gan, theta, phi = make()
     generator = torch.Generator()
+    decay = [torch.optim.lr_scheduler.ExponentialLR(player, 0.9) for player in (theta, phi)]
 
     def inner(x):
+        for schedule in decay:
+            schedule.step()
         return step(gan, x, theta, phi)
 
     def outer(x):
         torch.rand(1, generator=generator)
         return inner(x)
 
-    assert stateful(outer) == {"generator": generator, "gan": gan, "theta": theta, "phi": phi}
+    assert stateful(outer) == {
+        "generator": generator,
+        "inner.gan": gan,
+        "inner.theta": theta,
+        "inner.phi": phi,
+        "inner.decay.0": decay[0],
+        "inner.decay.1": decay[1],
+    }
     partial = functools.partial(step, gan, theta=theta, phi=phi)
-    assert stateful(partial) == {"argument_0": gan, "theta": theta, "phi": phi}
-    assert stateful(gan.value)["self"] is gan
+    assert stateful(partial) == {"0": gan, "theta": theta, "phi": phi}
+    assert stateful(gan.value) == {"self": gan}
+    assert stateful(lambda x: {"theta": theta, "one": generator}[x]).keys() == {
+        "theta",
+        "generator",
+    }

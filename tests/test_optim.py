@@ -94,6 +94,12 @@ def test_a_non_finite_gradient_of_a_finite_objective_is_refused_before_anything_
     assert x.item() == 0.0
 
 
+def test_a_huge_but_finite_gradient_is_no_error():
+    x = torch.zeros(2, requires_grad=True)
+    descend(torch.optim.SGD([x], lr=1.0), (1e30 * x).sum())  # the squares are beyond float32
+    assert x.tolist() == pytest.approx([-1e30, -1e30])
+
+
 def test_an_objective_without_the_player_is_refused():
     x, _ = player(1.0)
     y, phi = player(2.0)

@@ -1,0 +1,280 @@
+r"""The long runs behind the weights that the book shows: one function each, one command each.
+
+    python -m gannotes list
+    python -m gannotes run mnist_gan --out runs --device cpu
+
+A recipe takes an output folder, a seed and a device, trains with `fit` and a checkpoint (so that a
+killed run goes on where it was), and leaves there the weights and a card: what was trained, from
+which seed, how long it took, and what it scored. The files in `gannotes/weights/` are copies of
+such folders' files.
+"""
+
+import inspect
+import platform
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+from torch.nn.functional import cross_entropy
+from torch.optim import Adam
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gannotes import bounds, data, metrics, nets, weights
+from gannotes.distributions import corners, standard_normal
+from gannotes.models.gan import GAN, step, step_regularised
+from gannotes.optim import descend, fit
+
+
+def mnist_classifier(out: Path, seed: int = 0, device: str = "cpu") -> None:
+    """Train the classifier that judges generated digits: 3 epochs, shifted by up to 2 pixels.
+
+    Slide: beyond the deck (evaluation).
+
+    Args:
+        out: the folder for the checkpoint, the weights and the card.
+        seed: of the initial weights, the batches and the shifts.
+        device: where to train.
+    """
+    start = _start(out, seed)
+    x, y = (part.to(device) for part in data.mnist("train"))
+    net = nets.image_classifier().to(device)
+    quick = nets.Autocast(net)
+    batches = data.Batches((x, y), 128, steps=3 * len(x) // 128, seed=seed)
+    theta = Adam(net.parameters(), fused=True)
+    schedule = OneCycleLR(theta, 4e-3, total_steps=len(batches))
+
+    def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        images, labels = batch
+        shift = torch.randint(-2, 3, (2,)).tolist()
+        loss = descend(theta, cross_entropy(quick(images.roll(shift, (2, 3))), labels))
+        schedule.step()
+        return {"loss": loss}
+
+    fit(one, batches, checkpoint=out / "mnist_classifier.checkpoint")
+    weights.save(net, out / "mnist_classifier.safetensors")
+    weights.fill(net, out / "mnist_classifier.safetensors")
+    scores: dict[str, object] = {}
+    for split in ("validation", "test"):
+        images, labels = (part.to(device) for part in data.mnist(split))
+        scores[f"{split} accuracy"] = f"{(net(images).argmax(1) == labels).double().mean():.2%}"
+    _card(
+        out / "mnist_classifier.md",
+        mnist_classifier,
+        "nets.image_classifier()",
+        seed,
+        start,
+        scores,
+    )
+
+
+def mnist_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = 8_000) -> None:
+    """Train the convolutional GAN of the book on MNIST, and keep the running average of G.
+
+    Slide: GAN / Training Algorithm (A02, F02).
+
+    Args:
+        out: the folder for the checkpoint, the weights and the card.
+        seed: of the initial weights, the batches and the noise.
+        device: where to train.
+        steps: the number of steps, of 128 images each.
+    """
+    start = _start(out, seed)
+    x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
+    G, D = nets.image_generator(32).to(device), nets.image_critic().to(device)
+    for net in (G, D):
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    gan = GAN(nets.Autocast(G), nets.Autocast(D), standard_normal(32, x))
+    theta, phi = (Adam(net.parameters(), 1e-3, (0.5, 0.99), fused=True) for net in (G, D))
+    average = AveragedModel(G, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+    after = [CosineAnnealingLR(player, steps) for player in (theta, phi)]
+
+    def one(batch: Tensor) -> dict[str, Tensor]:
+        values = step(gan, batch, theta, phi)
+        average.update_parameters(G)
+        for schedule in after:
+            schedule.step()
+        return values
+
+    fit(one, data.Batches(x, 128, steps, seed), checkpoint=out / "mnist_gan.checkpoint")
+    weights.save(average.module, out / "mnist_gan.safetensors")
+    shipped = weights.fill(nets.image_generator(32), out / "mnist_gan.safetensors")
+    judge = weights.load(nets.image_classifier(), "mnist_classifier")
+    samples = shipped(standard_normal(32).sample(torch.Size((10_000,))))
+    share, confidence = metrics.class_shares(judge(samples))
+    scores: dict[str, object] = {
+        "share of each digit in 10,000 samples": ", ".join(f"{part:.1%}" for part in share),
+        "mean confidence of the classifier": f"{confidence:.1%}",
+    }
+    _card(out / "mnist_gan.md", mnist_gan, "nets.image_generator(32)", seed, start, scores)
+
+
+RING_SD = 0.02
+RING_RATE = 3e-3
+
+
+def ring_generator(replicas: int = 4) -> nn.Sequential:
+    """The generator of the ring: 5-128-128-128-2, one per replica.
+
+    Slide: beyond the deck (mode collapse).
+
+    Example:
+        >>> ring_generator(16)(corners(5).sample((16, 100))).shape
+        torch.Size([16, 100, 2])
+    """
+    return nets.mlp(5, 128, 128, 128, 2, replicas=replicas)
+
+
+def ring_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500) -> nn.Module:
+    """Train four replicas on the ring of 8 with the game of the slides and Gaussian noise.
+
+    Slide: GAN / Training Algorithm (A02).
+
+    Args:
+        out: the folder for the checkpoint.
+        seed: of the initial weights, the data and the noise.
+        device: where to train.
+        steps: the number of steps, of 256 points each.
+
+    Returns:
+        The running average of the four generators.
+    """
+    noise = standard_normal(5, torch.zeros(1, device=device))
+    return _ring(out / f"ring_plain_{seed}", seed, device, steps, noise, bounds.bernoulli, 0.0)
+
+
+def ring_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500) -> nn.Module:
+    """The same with relativistic pairing, penalties that decay with the rate, and separate clouds.
+
+    Slide: beyond the deck (mode collapse). Arguments and returns are those of `ring_plain`.
+    """
+    noise = corners(5, 0.1, torch.zeros(1, device=device))
+    return _ring(out / f"ring_{seed}", seed, device, steps, noise, bounds.relativistic, 0.04)
+
+
+def ring_penalised(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500) -> nn.Module:
+    """Half of the remedy: pairing and penalties, but Gaussian noise.
+
+    Slide: beyond the deck (mode collapse). Arguments and returns are those of `ring_plain`.
+    """
+    noise = standard_normal(5, torch.zeros(1, device=device))
+    path = out / f"ring_penalised_{seed}"
+    return _ring(path, seed, device, steps, noise, bounds.relativistic, 0.04)
+
+
+def _ring(
+    path: Path,
+    seed: int,
+    device: str,
+    steps: int,
+    noise: Distribution,
+    bound: bounds.Bound,
+    gamma: float,
+) -> nn.Module:
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    with torch.device(device):
+        p = data.ring(sd=RING_SD)
+        gan = GAN(ring_generator(), nets.critic(2, 128, 128, replicas=4), noise, bound)
+    theta, phi = (
+        Adam(net.parameters(), RING_RATE, (0.0, 0.99), fused=True) for net in (gan.G, gan.D)
+    )
+    decay = [CosineAnnealingLR(player, steps) for player in (theta, phi)]
+    average = AveragedModel(gan.G, multi_avg_fn=get_ema_multi_avg_fn(0.995))
+
+    def one(x: Tensor) -> dict[str, Tensor]:
+        rate = float(decay[0].get_last_lr()[0]) / RING_RATE
+        if gamma:
+            values = step_regularised(gan, x, theta, phi, gamma * (rate + 0.02))
+        else:
+            values = step(gan, x, theta, phi)
+        average.update_parameters(gan.G)
+        for schedule in decay:
+            schedule.step()
+        return values
+
+    batches = (p.sample(torch.Size((4, 256))) for _ in range(steps))
+    fit(one, batches, checkpoint=path.with_suffix(".checkpoint"))
+    return average.module.cpu()
+
+
+def ring(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500, jobs: int = 2) -> None:
+    """Train 16 replicas each on the ring of 8: plain, with half of the remedy, with all of it.
+
+    Each stack of four replicas is a process with one thread, and takes a seed of its own.
+
+    Slide: beyond the deck (mode collapse).
+
+    Args:
+        out: the folder for the checkpoints, the weights and the cards.
+        seed: stack `i` takes the seed `4 seed + i`.
+        device: where to train.
+        steps: the number of steps.
+        jobs: how many stacks train at a time.
+    """
+    seeds = range(4 * seed, 4 * seed + 4)
+    modes = data.ring().component_distribution.mean
+    for name, train, noise in (
+        ("ring_plain", ring_plain, standard_normal(5)),
+        ("ring_penalised", ring_penalised, standard_normal(5)),
+        ("ring", ring_remedied, corners(5)),
+    ):
+        start = _start(out, seed)
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            stacks = list(pool.map(train, [out] * 4, seeds, [device] * 4, [steps] * 4))
+        parts = [stack.state_dict() for stack in stacks]
+        G = ring_generator(16)
+        G.load_state_dict({key: torch.cat([part[key] for part in parts]) for key in parts[0]})
+        weights.save(G, out / f"{name}.safetensors")
+        weights.fill(G, out / f"{name}.safetensors")
+        score = metrics.mode_coverage(G(noise.sample((16, 2500))), modes, RING_SD)
+        scores: dict[str, object] = {
+            "modes captured, replica by replica": score.captured.tolist(),
+            "high-quality share": [round(part, 3) for part in score.high_quality.tolist()],
+        }
+        _card(out / f"{name}.md", train, "recipes.ring_generator(16)", seed, start, scores)
+
+
+RECIPES: dict[str, Callable[..., None]] = {
+    recipe.__name__: recipe for recipe in (mnist_classifier, mnist_gan, ring)
+}
+
+
+def _start(out: Path, seed: int) -> float:
+    """Prepare the folder and the random numbers; the wall-clock time is for the card only."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    return perf_counter()
+
+
+def _card(
+    path: Path,
+    recipe: Callable[..., object],
+    architecture: str,
+    seed: int,
+    start: float,
+    scores: dict[str, object],
+) -> None:
+    """Write what a reader of the weights needs to know beside them."""
+    summary = (inspect.getdoc(recipe) or "").splitlines()[0]
+    settings = {
+        name: parameter.default
+        for name, parameter in inspect.signature(recipe).parameters.items()
+        if name not in {"out", "seed", "device", "jobs"}
+    }
+    lines = {
+        "architecture": f"`{architecture}`",
+        "made by": f"`gannotes.recipes.{recipe.__name__}`, seed {seed}, {settings}",
+        "minutes": f"{(perf_counter() - start) / 60:.1f}, on a busy machine more",
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__.split("+")[0],
+        "machine": f"{platform.system()} {platform.machine()}",
+        **scores,
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in lines.items())
+    path.write_text(f"# {path.stem}\n\n{summary}\n\n| | |\n|---|---|\n{table}\n")

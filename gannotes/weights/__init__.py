@@ -1,0 +1,88 @@
+r"""Trained networks that the book shows, each a safetensors file with a card of how it was made.
+
+A file holds numbers and names only. The network that they belong to is the caller's, so that a page
+shows the architecture beside the weights: `G = load(nets.image_generator(32), "mnist_gan")`. They
+are stored in half precision, as they travel to a page, and computed with in single precision.
+"""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+FOLDER = Path(__file__).parent
+
+
+def load(net: nn.Module, name: str) -> nn.Module:
+    """Fill `net` with shipped weights, and freeze it in evaluation mode.
+
+    Slide: beyond the deck.
+
+    Args:
+        net: a network of the architecture that the card names.
+        name: the file's name without its ending.
+
+    Returns:
+        `net` itself.
+
+    Raises:
+        ValueError: if there is no such file, or if it belongs to another architecture; `net` is
+            unchanged.
+
+    Example:
+        >>> import torch
+        >>> from gannotes import nets
+        >>> load(nets.image_classifier(), "mnist_classifier")(torch.zeros(1, 1, 28, 28)).shape
+        torch.Size([1, 10])
+    """
+    path = FOLDER / f"{name}.safetensors"
+    if not path.is_file():
+        known = sorted(file.stem for file in FOLDER.glob("*.safetensors"))
+        raise ValueError(f"name: expected one of {known}, got {name!r}")
+    return fill(net, path)
+
+
+def fill(net: nn.Module, path: Path) -> nn.Module:
+    """Fill `net` with the weights in a file, and freeze it in evaluation mode.
+
+    Slide: beyond the deck. Returns and errors are those of `load`.
+
+    Args:
+        net: a network of the architecture that was saved.
+        path: the safetensors file.
+    """
+    try:
+        saved = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"path: {path.name} is damaged: {error}") from error
+    state = net.state_dict()
+    shapes, expected = (
+        {key: tuple(value.shape) for key, value in part.items()} for part in (state, saved)
+    )
+    if shapes != expected:
+        raise ValueError(f"net: expected the architecture of {path.name}, {expected}, got {shapes}")
+    net.load_state_dict({key: value.to(state[key].dtype) for key, value in saved.items()})
+    return net.eval().requires_grad_(False)
+
+
+def save(net: nn.Module, path: Path) -> None:
+    """Write the state of `net` to a safetensors file, real numbers in half precision.
+
+    Slide: beyond the deck.
+
+    Args:
+        net: the network.
+        path: the file.
+
+    Raises:
+        ValueError: if a number does not fit into half precision.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
+    halves = {
+        key: value.half() if value.is_floating_point() else value for key, value in state.items()
+    }
+    for key, value in halves.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise ValueError(f"net: expected numbers below 65,504 in magnitude, {key} has others")
+    save_file(halves, path)

@@ -1,0 +1,88 @@
+"""Shipped weights: what is saved comes back, what does not fit is refused, and the scores hold."""
+
+import pytest
+import torch
+
+from gannotes import data, metrics, nets, recipes, weights
+from gannotes.distributions import corners, standard_normal
+
+
+def test_what_is_saved_comes_back_rounded_to_half_precision(tmp_path):
+    torch.manual_seed(0)
+    net = nets.image_generator(4, 8)
+    net(torch.randn(16, 4))  # moves the batch statistics, which must travel too
+    weights.save(net, tmp_path / "net.safetensors")
+    other = weights.fill(nets.image_generator(4, 8), tmp_path / "net.safetensors")
+    for name, value in net.state_dict().items():
+        expected = value.half().float() if value.is_floating_point() else value
+        assert torch.equal(other.state_dict()[name], expected)
+    assert not other.training
+    assert not any(parameter.requires_grad for parameter in other.parameters())
+
+
+def test_another_architecture_is_refused_and_left_unchanged(tmp_path):
+    weights.save(nets.mlp(2, 3), tmp_path / "net.safetensors")
+    net = nets.mlp(2, 4)
+    before = [p.clone() for p in net.parameters()]
+    with pytest.raises(ValueError, match="net: expected the architecture of net.safetensors"):
+        weights.fill(net, tmp_path / "net.safetensors")
+    assert all(torch.equal(p, q) for p, q in zip(before, net.parameters(), strict=True))
+
+
+def test_damaged_and_missing_files_are_named(tmp_path):
+    (tmp_path / "net.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="net.safetensors is damaged"):
+        weights.fill(nets.mlp(2, 3), tmp_path / "net.safetensors")
+    with pytest.raises(
+        ValueError, match=r"name: expected one of \[.*'mnist_classifier'.*, got 'x'"
+    ):
+        weights.load(nets.mlp(2, 3), "x")
+
+
+def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
+    net = nets.mlp(1, 1)
+    net[0].weight.data.fill_(1e6)
+    with pytest.raises(ValueError, match="below 65,504"):
+        weights.save(net, tmp_path / "net.safetensors")
+    assert not (tmp_path / "net.safetensors").exists()
+
+
+def test_every_file_has_a_card_and_every_card_a_file():
+    files = {path.stem for path in weights.FOLDER.glob("*.safetensors")}
+    assert files
+    assert files == {path.stem for path in weights.FOLDER.glob("*.md")}
+
+
+def test_the_classifier_reads_more_than_99_percent_of_the_test_digits():
+    images, labels = data.mnist("test")
+    judge = weights.load(nets.image_classifier(), "mnist_classifier")
+    assert (judge(images).argmax(1) == labels).double().mean() > 0.99
+
+
+def test_the_shipped_generator_draws_all_ten_digits_that_the_classifier_recognises():
+    torch.manual_seed(0)
+    G = weights.load(nets.image_generator(32), "mnist_gan")
+    judge = weights.load(nets.image_classifier(), "mnist_classifier")
+    shares = metrics.class_shares(judge(G(standard_normal(32).sample((4000,)))))
+    assert shares.share.min() > 0.05
+    assert shares.share.max() < 0.17
+    assert shares.mean_confidence > 0.9
+    untrained = nets.image_generator(32).eval()(standard_normal(32).sample((500,)))
+    assert metrics.class_shares(judge(untrained)).share.max() > 0.5
+
+
+def test_the_remedy_covers_the_ring_and_the_plain_game_does_not():
+    torch.manual_seed(0)
+    modes = data.ring().component_distribution.mean
+    remedied, plain = (
+        metrics.mode_coverage(
+            weights.load(recipes.ring_generator(16), name)(p_0.sample((16, 2500))), modes, 0.02
+        )
+        for name, p_0 in (("ring", corners(5)), ("ring_plain", standard_normal(5)))
+    )
+
+    def passed(score):
+        return int(((score.captured == 8) & (score.high_quality >= 0.9)).sum())
+
+    assert passed(remedied) >= 15
+    assert passed(plain) <= 2
