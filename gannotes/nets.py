@@ -78,8 +78,8 @@ class Autocast(nn.Module):
 
 
 def leaky_relu() -> nn.Module:
-    """The book's default nonlinearity, `LeakyReLU(0.2)`."""
-    return nn.LeakyReLU(0.2)
+    """The book's default nonlinearity, `LeakyReLU(0.2)`; in place, which spares memory traffic."""
+    return nn.LeakyReLU(0.2, inplace=True)
 
 
 def mlp(

@@ -199,6 +199,7 @@ ALLOWED = {
     "metrics": set(),
     "widgets": set(),
     "checkpoint": set(),
+    "weights": set(),
     "bounds": {"divergences"},
     "optim": {"checkpoint"},
     "models": {"bounds", "divergences", "optim"},
