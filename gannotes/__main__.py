@@ -8,6 +8,17 @@ from gannotes.recipes import RECIPES
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and run what it names.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        arguments: the words of the command line; those of this process without it.
+
+    Example:
+        >>> main(["list"])
+        mnist_classifier ...
+    """
     parser = argparse.ArgumentParser(prog="python -m gannotes", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the recipes, a line each")
