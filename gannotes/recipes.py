@@ -149,7 +149,7 @@ def ring_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500
 
 
 def ring_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500) -> nn.Module:
-    """The same with relativistic pairing, penalties that decay with the rate, and separate clouds.
+    """Train four replicas with relativistic pairing, decaying penalties and separate clouds.
 
     Slide: beyond the deck (mode collapse). Arguments and returns are those of `ring_plain`.
     """
@@ -158,7 +158,7 @@ def ring_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_
 
 
 def ring_penalised(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500) -> nn.Module:
-    """Half of the remedy: pairing and penalties, but Gaussian noise.
+    """Train four replicas with relativistic pairing and decaying penalties, but Gaussian noise.
 
     Slide: beyond the deck (mode collapse). Arguments and returns are those of `ring_plain`.
     """
