@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,13 @@ def _script(kind: str, content: dict[str, Any]) -> str:
 
 
 def run(widget: Any, z: Tensor) -> Tensor:
-    """The images `(N, c, h, w)` of codes `(N, latent)`: `layers` and `weights` read by torch."""
+    """The images `(N, c, h, w)` that the only generator makes of codes `(N, latent)`."""
+    (images,) = run_all(widget, z)
+    return images
+
+
+def run_all(widget: Any, z: Tensor) -> list[Tensor]:
+    """The images of each generator: `layers` and `weights` read by torch."""
     numbers = torch.frombuffer(
         bytearray(widget.weights), dtype=getattr(torch, widget.dtype)
     ).double()
@@ -114,11 +121,16 @@ def run(widget: Any, z: Tensor) -> Tensor:
         out, numbers = numbers[:n].reshape(shape), numbers[n:]
         return out
 
-    x = z.double()
-    for layer in widget.layers:
-        x = _layer(layer, x, take)
+    layers, images = iter(widget.layers), []
+    # A page saved before an explorer held several generators does not count their layers.
+    for _, depth in getattr(widget, "generators", [("", len(widget.layers))]):
+        x = z.double()
+        for layer in islice(layers, depth):
+            x = _layer(layer, x, take)
+        images.append(x.reshape(len(z), *widget.shape))
     assert len(numbers) == 0
-    return x.reshape(len(z), *widget.shape)
+    assert list(layers) == []
+    return images
 
 
 def _layer(layer: dict[str, Any], x: Tensor, take: Callable[..., Tensor]) -> Tensor:

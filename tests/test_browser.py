@@ -16,7 +16,7 @@ from ipywidgets import IntSlider
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
-from test_widgets import SHAPES, networks, normal, uniform, with_statistics
+from test_widgets import SHAPES, lazy, networks, normal, uniform
 from torch import Tensor, nn
 
 from gannotes.widgets import LatentExplorer, PointPlayer
@@ -68,6 +68,10 @@ def wait(driver: Chrome) -> WebDriverWait[Chrome]:
     return WebDriverWait(driver, 60, poll_frequency=0.05)
 
 
+def widget_roots(driver: Chrome) -> list[WebElement]:
+    return driver.find_elements("css selector", ".gannotes-widget")
+
+
 def canvases(driver: Chrome) -> list[WebElement]:
     return driver.find_elements("css selector", ".gannotes-widget canvas")
 
@@ -101,13 +105,14 @@ def forward(driver: Chrome, canvas: WebElement, z: Tensor) -> Tensor:
     return torch.tensor(images, dtype=torch.float64)
 
 
-def assert_same_images(driver: Chrome, canvas: WebElement, widget: Any) -> None:
+def assert_same_images(driver: Chrome, root: WebElement, widget: Any) -> None:
     """Over 100 random codes, JavaScript computes what torch does with the same rounded weights."""
     torch.manual_seed(0)
     z = torch.randn(100, len(widget.z))
-    expected = browser.run(widget, z).flatten(1)
-    assert expected.std() > 1e-3  # a network that says something
-    torch.testing.assert_close(forward(driver, canvas, z), expected, rtol=1e-5, atol=1e-5)
+    images = [x.flatten(1) for x in browser.run_all(widget, z)]
+    for canvas, expected in zip(root.find_elements("css selector", "canvas"), images, strict=True):
+        assert expected.std() > 1e-3  # a network that says something
+        torch.testing.assert_close(forward(driver, canvas, z), expected, rtol=1e-5, atol=1e-5)
 
 
 # The widgets by themselves.
@@ -122,11 +127,13 @@ ACTIVATIONS = [
 def explorers(chromium: Chrome, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A page with one explorer for each network and each activation; name -> widget."""
     torch.manual_seed(0)
-    nets = {name: (with_statistics(lazy(G)), SHAPES[name]) for name, G in networks().items()}
+    nets: dict[str, Any] = {name: (lazy(G), SHAPES[name]) for name, G in networks().items()}
     for f in ACTIVATIONS:
         G = nn.Sequential(nn.Linear(6, 30), f, nn.Linear(30, 16), f)
         G[0].weight.data.mul_(4)  # so that both tails of each function are used
         nets[type(f).__name__] = (G, (4, 4))
+    both = {name: nn.Sequential(*nets[name][0], nn.Linear(16, 16)) for name in ("ELU", "Tanh")}
+    nets["several"] = (both, (4, 4))
     nets["float32"] = (nn.Sequential(nn.Linear(6, 4), nn.Tanh()), (2, 2))
     widgets = {
         name: LatentExplorer(
@@ -139,15 +146,12 @@ def explorers(chromium: Chrome, tmp_path_factory: pytest.TempPathFactory) -> dic
     return widgets
 
 
-def lazy(G: nn.Sequential) -> nn.Sequential:
-    G(torch.randn(8, 6))
-    return G
-
-
-@pytest.mark.parametrize("name", [*SHAPES, *(type(f).__name__ for f in ACTIVATIONS), "float32"])
+@pytest.mark.parametrize(
+    "name", [*SHAPES, *(type(f).__name__ for f in ACTIVATIONS), "several", "float32"]
+)
 def test_javascript_equals_torch(chromium: Chrome, explorers: dict[str, Any], name: str) -> None:
-    canvas = canvases(chromium)[list(explorers).index(name)]
-    assert_same_images(chromium, canvas, explorers[name])
+    root = widget_roots(chromium)[list(explorers).index(name)]
+    assert_same_images(chromium, root, explorers[name])
 
 
 def test_half_precision_is_decoded_exactly(chromium: Chrome, tmp_path: Path) -> None:
@@ -284,6 +288,100 @@ def test_images_share_the_slider_and_not_the_noise(chromium: Chrome, tmp_path: P
     torch.testing.assert_close(shown[:, 2], torch.ones(3))
     expected = torch.tensor([widget.z, *widget.rest])[:, [0, 1, 3]]
     torch.testing.assert_close(shown[:, [0, 1, 3]], expected, rtol=0, atol=0.01)
+
+
+def scaled(*factors: float) -> dict[str, nn.Sequential]:
+    """Generators whose pixels are the code, times a factor that is the name of each."""
+    nets = {str(a): nn.Sequential(nn.Linear(4, 4, bias=False)) for a in factors}
+    for a, net in zip(factors, nets.values(), strict=True):
+        net[0].weight.data.copy_(a * torch.eye(4))
+    return nets
+
+
+def strip(driver: Chrome, canvas: WebElement, k: int = 0) -> Tensor:
+    """The values, between -1 and 1, of image k in a row of images of 1 x 4 pixels."""
+    grey = driver.execute_script(
+        """
+        const [c, x] = arguments;
+        return Array.from(c.getContext("2d").getImageData(x, 0, 4, 1).data);
+        """,
+        *(canvas, 5 * k),
+    )
+    return torch.tensor(grey[::4]) * 2 / 255 - 1
+
+
+def test_generators_show_the_same_code_side_by_side(chromium: Chrome, tmp_path: Path) -> None:
+    """After every control: one code, and each generator's image of it."""
+    factors = (1.0, -1.0, 0.5)
+    widget = LatentExplorer(scaled(*factors), uniform(4), shape=(1, 4), limits=(-1, 1))
+    open_page(chromium, browser.write_page(tmp_path / "page.html", widget))
+    found = canvases(chromium)
+    captions = chromium.find_elements("css selector", ".gannotes-widget figcaption")
+    assert [c.text for c in captions] == ["1.0", "-1.0", "0.5"]
+    shown = []
+
+    def compare() -> None:
+        shown.append([picture(chromium, canvas) for canvas in found])
+        code = strip(chromium, found[0])
+        for a, canvas in zip(factors, found, strict=True):
+            torch.testing.assert_close(strip(chromium, canvas), a * code, rtol=0, atol=0.02)
+
+    compare()
+    torch.testing.assert_close(strip(chromium, found[0]), torch.tensor(widget.z), rtol=0, atol=0.02)
+    for keys, selector in (
+        (Keys.END, ".gn-rows input"),
+        (Keys.ARROW_LEFT * 20, ".gn-rows input"),
+        (Keys.SPACE, ".gn-buttons button"),
+    ):
+        control(found[-1], selector).send_keys(keys)
+        compare()
+    for before, after in zip(shown, shown[1:], strict=False):
+        assert all(x != y for x, y in zip(before, after, strict=True))
+    for a, canvas in zip(factors, found, strict=True):
+        assert canvas.get_attribute("aria-label").startswith(f"{a}: Generated image for z_1 = ")
+    status = control(found[0], "[role=status]")
+    wait(chromium).until(
+        lambda _: status.get_attribute("textContent").startswith("Generated image")
+    )
+
+
+def test_generators_are_rows_and_samples_columns(chromium: Chrome, tmp_path: Path) -> None:
+    factors = (1.0, -0.5)
+    widget = LatentExplorer(
+        scaled(*factors), uniform(4), samples=3, sliders=[2], shape=(1, 4), limits=(-1, 1)
+    )
+    open_page(chromium, browser.write_page(tmp_path / "page.html", widget))
+    found = canvases(chromium)
+    control(found[0], ".gn-rows input").send_keys(Keys.END)
+    codes = torch.tensor([widget.z, *widget.rest])
+    codes[:, 2] = 1
+    for a, canvas in zip(factors, found, strict=True):
+        assert [canvas.get_property(side) for side in ("width", "height")] == [14, 1]
+        for k, code in enumerate(codes):
+            torch.testing.assert_close(strip(chromium, canvas, k), a * code, rtol=0, atol=0.01)
+    assert found[1].rect["y"] > found[0].rect["y"]
+
+
+@pytest.mark.parametrize("width", [700, 390])
+def test_generators_stand_three_in_a_row_beside_or_above_their_controls(
+    chromium: Chrome, tmp_path: Path, width: int
+) -> None:
+    names = ["KL", "reverse KL", "Pearson", "squared Hellinger", "Jensen-Shannon", "GAN", "TV"]
+    nets = dict(zip(names, scaled(*range(1, 8)).values(), strict=True))
+    widgets = [LatentExplorer(nets, uniform(4), samples=n, shape=(2, 2)) for n in (1, 5)]
+    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        open_page(chromium, browser.write_page(tmp_path / "page.html", *widgets))
+        assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+        for root, per_row in zip(widget_roots(chromium), (3, 1), strict=True):
+            boxes = [canvas.rect for canvas in root.find_elements("css selector", "canvas")]
+            rows = [[b["x"] for b in boxes if b["y"] == y] for y in sorted({b["y"] for b in boxes})]
+            assert [len(row) for row in rows] == ([3, 3, 1] if per_row == 3 else 7 * [1])
+            assert all(b["width"] > 75 for b in boxes)
+            assert root.rect["height"] < 900  # the images and the sliders at one glance
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def players() -> list[PointPlayer]:
@@ -425,10 +523,11 @@ def test_a_page_describes_its_images(page: SimpleNamespace, chromium: Chrome) ->
 
 def test_a_page_shows_its_widgets(page: SimpleNamespace, chromium: Chrome) -> None:
     views = chromium.find_elements("css selector", 'script[type$="widget-view+json"]')
-    found = canvases(chromium)
-    assert len(found) == len(views)
+    roots = widget_roots(chromium)
+    assert len(roots) == len(views)
+    assert all(root.find_elements("css selector", "canvas") for root in roots)
     assert chromium.find_elements("css selector", "[role=alert]") == []
-    for canvas in found:
+    for canvas in canvases(chromium):
         assert canvas.get_attribute("aria-label")
         assert colours(chromium, canvas) > 1
 
@@ -456,9 +555,9 @@ def test_shipped_networks_are_torch_s(page: SimpleNamespace, chromium: Chrome) -
         return read("view").map((view) => JSON.stringify(saved.state[view.model_id]));
         """
     )
-    for canvas, text in zip(canvases(chromium), states, strict=True):
+    for root, text in zip(widget_roots(chromium), states, strict=True):
         record = json.loads(text)
         if "weights" not in {b["path"][0] for b in record["buffers"]}:
             continue
         weights = {b["path"][0]: base64.b64decode(b["data"]) for b in record["buffers"]}
-        assert_same_images(chromium, canvas, SimpleNamespace(**{**record["state"], **weights}))
+        assert_same_images(chromium, root, SimpleNamespace(**{**record["state"], **weights}))

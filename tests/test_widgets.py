@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from browser import run
+from browser import run, run_all
 from ipywidgets.embed import embed_data
 from torch import nn
 from torch.distributions import Categorical, Distribution, Independent, Normal, Uniform
@@ -31,6 +31,12 @@ def with_statistics(G: nn.Sequential) -> nn.Sequential:
                 nn.init.uniform_(module.weight, 0.5, 2)
                 nn.init.uniform_(module.bias, -1, 1)
     return G
+
+
+def lazy(G: nn.Sequential) -> nn.Sequential:
+    """Once in training mode, so that lazy layers have their sizes; no statistic is trivial."""
+    G(torch.randn(8, 6))
+    return with_statistics(G)
 
 
 def networks() -> dict[str, nn.Sequential]:
@@ -71,9 +77,7 @@ SHAPES: dict[str, Any] = {"dense": (3, 5), "transposed": None, "convolutional": 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_packed_network_is_the_network_in_evaluation_mode(name: str) -> None:
-    G = networks()[name]
-    G(torch.randn(8, 6))  # in training mode, and through the lazy layer
-    with_statistics(G)
+    G = lazy(networks()[name])
     statistics = {key: value.clone() for key, value in G.state_dict().items()}
     widget = LatentExplorer(G, normal(6), shape=SHAPES[name], dtype=torch.float32)
     z = torch.randn(100, 6)
@@ -93,6 +97,30 @@ def test_batch_normalisation_costs_nothing_after_an_affine_layer() -> None:
         *("conv_transpose", "activation"),
     ]
     assert len(widget.weights) == 2 * (24 * 7 + (4 * 5 * 12 + 5) + (5 * 3 * 16 + 3))
+
+
+def test_several_generators_are_packed_one_after_the_other() -> None:
+    G = {name: lazy(net) for name, net in networks().items() if name != "transposed"}
+    G["convolutional"][-2] = nn.Linear(G["convolutional"][-2].in_features, 15)
+    widget = LatentExplorer(G, normal(6), shape=(3, 5), dtype=torch.float32)
+    assert [name for name, _ in widget.generators] == ["dense", "convolutional"]
+    z = torch.randn(100, 6)
+    for net, images in zip(G.values(), run_all(widget, z), strict=True):
+        with torch.no_grad():
+            x = net.eval()(z).double().reshape(images.shape)
+        torch.testing.assert_close(images, x, rtol=1e-5, atol=1e-5)
+
+
+def test_the_state_of_a_single_generator_is_that_of_a_mapping_of_one_but_for_the_name() -> None:
+    G = nn.Sequential(nn.Linear(2, 4), nn.Tanh())
+    one, named = (
+        LatentExplorer(net, normal(2), samples=3, shape=(2, 2)).get_state()
+        for net in (G, {"kl": G})
+    )
+    assert [one.pop("generators"), named.pop("generators")] == [[["", 2]], [["kl", 2]]]
+    assert {k: v for k, v in one.items() if k != "layout"} == {
+        k: v for k, v in named.items() if k != "layout"
+    }
 
 
 def test_half_precision_rounds_each_weight_once() -> None:
@@ -156,6 +184,12 @@ def test_black_and_white_follow_the_last_layer() -> None:
         )
     chosen = LatentExplorer(nn.Sequential(nn.Linear(2, 4)), normal(2), shape=(2, 2), limits=(-3, 3))
     assert chosen.limits == [-3, 3]
+    different = {
+        "a": nn.Sequential(nn.Linear(2, 4)),
+        "b": nn.Sequential(nn.Linear(2, 4), nn.Tanh()),
+    }
+    both = LatentExplorer(different, normal(2), shape=(2, 2), limits=(-3, 3))
+    assert both.limits == [-3, 3]
 
 
 def test_the_browser_and_the_kernel_share_the_code() -> None:
@@ -189,6 +223,9 @@ def test_what_is_printed_never_changes() -> None:
         repr(LatentExplorer(G, normal(2)))
         == "LatentExplorer(2 -> 1 x 2 x 2, 12 parameters, float16)"
     )
+    assert repr(LatentExplorer({"kl": G, "GAN": G}, normal(2), dtype=torch.float32)) == (
+        "LatentExplorer(generators kl, GAN, 2 -> 1 x 2 x 2, 24 parameters, float32)"
+    )
     x = torch.linspace(0, 1, 5)
     line = PointPlayer.line(x, {"p": x, "q": torch.zeros(7, 5)}, torch.zeros(7, 3))
     assert repr(line) == "PointPlayer(7 frames, 3 points, curves p, q)"
@@ -205,6 +242,48 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
         TypeError,
         "G: expected an nn.Sequential, got Linear",
         lambda: LatentExplorer(LINEAR[0], normal(2)),
+    ),
+    "no generator": (
+        ValueError,
+        r"G: expected one or more named generators, got the names \[\]",
+        lambda: LatentExplorer({}, normal(2)),
+    ),
+    "number for a name": (
+        ValueError,
+        r"named generators, got the names \['a', 1\]",
+        lambda: LatentExplorer({"a": LINEAR, 1: LINEAR}, normal(2), shape=(2, 2)),
+    ),
+    "value of a mapping": (
+        TypeError,
+        r"^G\['b'\]: expected an nn.Sequential, got Linear",
+        lambda: LatentExplorer(
+            {"a": LINEAR, "b": LINEAR[0]},
+            normal(2),
+            shape=(2, 2),
+        ),
+    ),
+    "latent sizes": (
+        ValueError,
+        r"^G\['b'\]: its Linear takes 3 .* 2 come in",
+        lambda: LatentExplorer(
+            {"a": LINEAR, "b": nn.Sequential(nn.Linear(3, 4))}, normal(2), shape=(2, 2)
+        ),
+    ),
+    "image shapes": (
+        ValueError,
+        r"G: expected images of one shape, got {'a': \(1, 2, 2\), 'b': \(1, 1, 4\)}",
+        lambda: LatentExplorer(
+            {"a": LINEAR, "b": nn.Sequential(*LINEAR, nn.Unflatten(1, (1, 1, 4)))},
+            normal(2),
+            shape=(2, 2),
+        ),
+    ),
+    "ranges": (
+        ValueError,
+        r"limits: expected \(low, high\), .* 'b': \(-1.0, 1.0\)",
+        lambda: LatentExplorer(
+            {"a": LINEAR, "b": nn.Sequential(*LINEAR, nn.Tanh())}, normal(2), shape=(2, 2)
+        ),
     ),
     "groups": (
         TypeError,

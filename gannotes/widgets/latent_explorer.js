@@ -22,7 +22,7 @@ function arc(x, y, t) {
 }
 
 function render({ model, el }) {
-  const forward = network(model), code = model.get("code"), [channels, h, w] = model.get("shape");
+  const code = model.get("code"), [channels, h, w] = model.get("shape"), generators = model.get("generators");
   const [low, high] = model.get("limits"), noise = code.noise, d = noise ? noise.first.length : 0;
   const start = { z: model.get("z"), rest: model.get("rest") };
   let random = generator(model.get("seed"));
@@ -62,20 +62,31 @@ function render({ model, el }) {
     return moved.reduce((y, s) => s.write(y, s.read(z)), [...model.get("rest")[k - 1], ...z.slice(d)]);
   };
 
-  const samples = start.rest.length + 1, across = Math.ceil(Math.sqrt(samples)), gap = samples > 1 ? 1 : 0;
+  // One canvas a generator. The samples of a single one fill a square; those of several stand in rows, one below the other.
+  const named = generators.some(([name]) => name), samples = start.rest.length + 1, gap = samples > 1 ? 1 : 0;
+  const across = named ? samples : Math.ceil(Math.sqrt(samples)), scale = 255 / (high - low);
   const width = across * (w + gap) - gap, height = Math.ceil(samples / across) * (h + gap) - gap;
-  const canvas = element("canvas", { width, height, role: "img", class: model.get("smooth") ? "" : "gn-pixels" });
-  const context = canvas.getContext("2d"), image = context.createImageData(w, h), pixels = image.data;
+  const image = new ImageData(w, h), pixels = image.data;
+  const forwards = networks(model, generators.map(([, depth]) => depth));
+  const canvases = generators.map(() => element("canvas", { width, height, role: "img", class: model.get("smooth") ? "" : "gn-pixels" }));
+  const contexts = canvases.map((canvas) => canvas.getContext("2d"));
   const paint = () => {
     for (let k = 0; k < samples; k++) {
-      const x = forward(member(k)), scale = 255 / (high - low);
-      for (let i = 0; i < h * w; i++) {
-        for (let c = 0; c < 3; c++) pixels[4 * i + c] = (x[channels === 1 ? i : c * h * w + i] - low) * scale;
-        pixels[4 * i + 3] = 255;
-      }
-      context.putImageData(image, (k % across) * (w + gap), ((k / across) | 0) * (h + gap));
+      const z = member(k);
+      forwards.forEach((forward, n) => {
+        const x = forward(z);
+        for (let i = 0; i < h * w; i++) {
+          for (let c = 0; c < 3; c++) pixels[4 * i + c] = (x[channels === 1 ? i : c * h * w + i] - low) * scale;
+          pixels[4 * i + 3] = 255;
+        }
+        contexts[n].putImageData(image, (k % across) * (w + gap), ((k / across) | 0) * (h + gap));
+      });
     }
   };
+  const columns = Math.min(3, Math.ceil(Math.sqrt(generators.length)));
+  const stage = !named ? element("div", { class: "gn-stage" }, canvases[0])
+    : element("div", { class: `gn-stage ${samples > 1 ? "gn-table" : "gn-grid"}`, style: `--gn-columns: ${columns}` },
+      ...generators.map(([name], n) => element("figure", {}, element("figcaption", {}, symbol(name)), canvases[n])));
 
   // Only z is listened to, and it is set last: one change, one painting.
   const set = ({ z, rest }, save = true) => {
@@ -185,14 +196,15 @@ function render({ model, el }) {
     return start;
   };
 
-  // The text alternative: at once on the canvas, spoken once the code has come to rest.
+  // The text alternative: at once on each canvas, spoken once the code has come to rest.
   const status = element("p", { role: "status", class: "gn-hidden" });
   let waiting = 0;
-  const say = () => (status.textContent = canvas.getAttribute("aria-label"));
+  let words = "";
+  const say = () => (status.textContent = words);
   const what = samples > 1 ? `${samples} generated images` : "Generated image";
   const refresh = () => {
-    const words = [...choices, ...rows].map((control) => control.show());
-    canvas.setAttribute("aria-label", `${what} for ${words.join(", ") || "a random code"}`);
+    words = `${what} for ${[...choices, ...rows].map((control) => control.show()).join(", ") || "a random code"}`;
+    canvases.forEach((canvas, n) => canvas.setAttribute("aria-label", generators[n][0] ? `${generators[n][0]}: ${words}` : words));
     paint();
     clearTimeout(waiting);
     if (!timer) waiting = setTimeout(say, 600);
@@ -203,7 +215,7 @@ function render({ model, el }) {
     ...(title ? [element("p", { class: "gn-title" }, title)] : []),
     // A form keeps the radio names of two explorers apart.
     element("form", { class: "gn-body", onsubmit: (event) => event.preventDefault() },
-      element("div", { class: "gn-stage" }, canvas),
+      stage,
       element("div", { class: "gn-controls" },
         ...choices.map((c) => c.node),
         element("div", { class: "gn-rows" }, ...rows.map((r) => r.node)),
@@ -214,7 +226,7 @@ function render({ model, el }) {
         status))));
   refresh();
   model.on("change:z", refresh);
-  canvas.gannotes = { forward: (z) => Array.from(forward(Float32Array.from(z))), paint };
+  canvases.forEach((canvas, n) => (canvas.gannotes = { forward: (z) => Array.from(forwards[n](Float32Array.from(z))), paint }));
   return () => {
     stop();
     clearTimeout(waiting);

@@ -6,7 +6,8 @@ of layers and one block of numbers. Both travel in the widget's state, and the m
 `latent_explorer.js` computes $x = G_\theta(z)$ in the browser.
 
 The latent vector is laid out as in `gannotes.models`: noise $z \sim p_0$ first, then one-hot
-categorical codes, then continuous codes.
+categorical codes, then continuous codes. Several generators of one latent space are shown at the
+same code, so that what differs between their images is the generator and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +42,8 @@ class LatentExplorer(anywidget.AnyWidget):
         G: a chain of Linear, Conv2d, ConvTranspose2d, BatchNorm1d, BatchNorm2d, Upsample (nearest),
             Flatten, Unflatten, ReLU, LeakyReLU, ELU, SiLU, Sigmoid, Tanh, Softplus, Dropout and
             Identity, taken as in evaluation mode. Its output has shape `(1, h, w)`, `(3, h, w)`, or
-            `(h * w,)` with `shape` given.
+            `(h * w,)` with `shape` given. A mapping name -> chain draws several generators at the
+            same code, each under its name; with `samples` above 1 as rows, the samples as columns.
         p_0: the noise, an independent `Normal` or `Uniform` over vectors, or None when all codes
             are named.
         categorical: name -> number of classes, or their names; drawn as buttons.
@@ -53,8 +55,8 @@ class LatentExplorer(anywidget.AnyWidget):
         samples: the number of images; all share the codes and the slider positions and differ in
             the rest of their noise.
         shape: `(h, w)` of a flat output.
-        limits: the output values shown as black and white; `(-1, 1)` after a final Tanh, otherwise
-            `(0, 1)`.
+        limits: the output values shown as black and white, in all images; `(-1, 1)` after a final
+            Tanh, otherwise `(0, 1)`.
         smooth: whether to blend neighbouring pixels when the image is enlarged.
         title: a heading.
         z: the code to start from, `(latent,)`; a draw from `p_0`, the first class of each
@@ -64,13 +66,16 @@ class LatentExplorer(anywidget.AnyWidget):
 
     Raises:
         TypeError: for a layer or a distribution that the browser does not know.
-        ValueError: if the codes do not fit `G`, or its output is no image.
+        ValueError: if the codes do not fit `G`, its output is no image, or several generators
+            make images of different shapes or ranges.
 
     Example:
         >>> G = nn.Sequential(nn.Linear(5, 16), nn.Sigmoid(), nn.Unflatten(-1, (1, 4, 4)))
         >>> p_0 = Independent(Normal(torch.zeros(4), torch.ones(4)), 1)
         >>> LatentExplorer(G, p_0, continuous={"c_1": (-2, 2)})
         LatentExplorer(5 -> 1 x 4 x 4, 96 parameters, float16)
+        >>> LatentExplorer({"trained": G, "untrained": G}, p_0, continuous={"c_1": (-2, 2)})
+        LatentExplorer(generators trained, untrained, 5 -> 1 x 4 x 4, 192 parameters, float16)
     """
 
     _esm = "".join(
@@ -80,7 +85,10 @@ class LatentExplorer(anywidget.AnyWidget):
     _css = _HERE / "widgets.css"
 
     layers: traitlets.List[Any] = traitlets.List(
-        help="the layers, in order, without their numbers"
+        help="the layers, in order, without their numbers; generator after generator"
+    ).tag(sync=True)
+    generators: traitlets.List[Any] = traitlets.List(
+        help="[name, number of layers] of each generator; a single one may have no name"
     ).tag(sync=True)
     weights = traitlets.Bytes(help="each layer's weight and bias in torch's order").tag(sync=True)
     dtype = traitlets.Unicode(help="the type of `weights`").tag(sync=True)
@@ -97,7 +105,7 @@ class LatentExplorer(anywidget.AnyWidget):
 
     def __init__(
         self,
-        G: nn.Sequential,
+        G: nn.Sequential | Mapping[str, nn.Sequential],
         p_0: Distribution | None = None,
         *,
         categorical: Mapping[str, int | Sequence[str]] | None = None,
@@ -137,21 +145,17 @@ class LatentExplorer(anywidget.AnyWidget):
             if z.shape != (len(first),):
                 raise ValueError(f"z: expected shape ({len(first)},), got {tuple(z.shape)}")
             first = z.double().tolist()
-        layers, size = fold(G, len(first))
-        if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
-            size = (1, *shape)
-        if len(size) != 3 or size[0] not in (1, 3):
-            raise ValueError(
-                f"G: expected images of shape (1, h, w) or (3, h, w), or h * w values with "
-                f"shape=(h, w), got an output of shape {size} with shape={shape}"
-            )
-        tanh = bool(layers) and layers[-1].get("name") == "tanh"
+        nets = _generators(G)
+        folded = {name: _fold(name, net, len(first), shape, dtype) for name, net in nets.items()}
+        layers = [layer for net in folded.values() for layer in net["layers"]]
+        size, limits = _common(folded, limits)
         super().__init__(
-            weights=pack(layers, dtype),
-            layers=describe(layers),
+            weights=b"".join(net["weights"] for net in folded.values()),
+            layers=layers,
+            generators=[[name, len(net["layers"])] for name, net in folded.items()],
             dtype=str(dtype).removeprefix("torch."),
             shape=list(size),
-            limits=list(limits or ((-1.0, 1.0) if tanh else (0.0, 1.0))),
+            limits=list(limits),
             code=code,
             z=first,
             rest=rest,
@@ -164,7 +168,54 @@ class LatentExplorer(anywidget.AnyWidget):
         """The sizes, never an address: a committed notebook compares it."""
         count = len(self.weights) // np.dtype(self.dtype).itemsize
         size = " x ".join(str(n) for n in self.shape)
-        return f"LatentExplorer({len(self.z)} -> {size}, {count:,} parameters, {self.dtype})"
+        names = ", ".join(name for name, _ in self.generators if name)
+        which = f"generators {names}, " if names else ""
+        return f"LatentExplorer({which}{len(self.z)} -> {size}, {count:,} parameters, {self.dtype})"
+
+
+def _generators(G: nn.Sequential | Mapping[str, nn.Sequential]) -> dict[str, nn.Sequential]:
+    """The generators by name; a single one has the empty name."""
+    if not isinstance(G, Mapping):
+        return {"": G}
+    if not G or not all(isinstance(name, str) and name for name in G):
+        raise ValueError(f"G: expected one or more named generators, got the names {list(G)}")
+    return dict(G)
+
+
+def _fold(
+    name: str, G: nn.Sequential, latent: int, shape: tuple[int, int] | None, dtype: torch.dtype
+) -> dict[str, Any]:
+    """What the browser needs of one generator: layers, weights, size and limits."""
+    try:
+        layers, size = fold(G, latent)
+        weights = pack(layers, dtype)
+        if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
+            size = (1, *shape)
+        if len(size) != 3 or size[0] not in (1, 3):
+            raise ValueError(
+                f"G: expected images of shape (1, h, w) or (3, h, w), or h * w values with "
+                f"shape=(h, w), got an output of shape {size} with shape={shape}"
+            )
+    except (TypeError, ValueError) as error:
+        if name:
+            error.args = (f"G[{name!r}]{str(error).removeprefix('G')}",)
+        raise
+    tanh = bool(layers) and layers[-1].get("name") == "tanh"
+    limits = (-1.0, 1.0) if tanh else (0.0, 1.0)
+    return {"layers": describe(layers), "weights": weights, "size": size, "limits": limits}
+
+
+def _common(
+    folded: dict[str, dict[str, Any]], limits: tuple[float, float] | None
+) -> tuple[tuple[int, ...], tuple[float, float]]:
+    """The one size and the one range of all generators."""
+    sizes = {name: net["size"] for name, net in folded.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"G: expected images of one shape, got {sizes}")
+    ranges = {name: limits or net["limits"] for name, net in folded.items()}
+    if len(set(ranges.values())) > 1:
+        raise ValueError(f"limits: expected (low, high), as the last layers differ: got {ranges}")
+    return next(iter(sizes.values())), next(iter(ranges.values()))
 
 
 def _noise(p_0: Distribution) -> dict[str, Any]:
