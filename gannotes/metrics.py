@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK = 1 << 22  # numbers in the largest temporary: 32 MiB of float64
+CHUNK = 1 << 20  # numbers in the largest temporary: 8 MiB of float64
 
 
 class Coverage(NamedTuple):

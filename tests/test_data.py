@@ -11,7 +11,18 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from gannotes.data import Batches, binarise, digits, dirac, grid, mixture_1d, mnist, ring, two_moons
+from gannotes.data import (
+    Batches,
+    binarise,
+    digits,
+    dirac,
+    grid,
+    mixture_1d,
+    mnist,
+    ring,
+    two_moons,
+    univariate_mixture,
+)
 
 F64 = torch.float64
 PLANE = {
@@ -31,6 +42,14 @@ def test_mixture_1d_equals_scipy():
         0.3 * stats.norm(-2.0, 0.6).pdf(x[:, 0]) + 0.7 * stats.norm(1.5, 1.0).pdf(x[:, 0])
     )
     assert p.log_prob(x).numpy() == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_recovered_mixture_has_the_moments_that_the_f_gan_paper_prints():
+    p = univariate_mixture(F64)  # the best Gaussian under KL matches the moments
+    assert [p.mean.item(), p.stddev.item()] == pytest.approx([1.0100, 1.8308], abs=1e-3)
+    x = np.linspace(-3, 6, 10)
+    want = 0.33 * stats.norm(-1, 0.255).pdf(x) + 0.67 * stats.norm(2, 1.415).pdf(x)
+    assert p.log_prob(torch.from_numpy(x).unsqueeze(-1)).exp().numpy() == pytest.approx(want)
 
 
 @pytest.mark.parametrize("name", PLANE)

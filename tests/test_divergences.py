@@ -26,6 +26,7 @@ from gannotes.divergences import (
     FDivergence,
     alpha,
     alpha_family,
+    best_gaussian,
     jensen_shannon,
     kl,
     total_variation,
@@ -366,6 +367,22 @@ def test_nearby_distributions_see_only_the_curvature(name):
     assert got.item() == pytest.approx(want.item(), rel=2e-3)
 
 
+CURVATURE_AT_1 = {  # f''(1), by hand
+    **{"kl": 1.0, "reverse_kl": 1.0, "pearson": 2.0, "neyman": 2.0, "squared_hellinger": 0.5},
+    **{"jeffrey": 2.0, "jensen_shannon": 0.5, "gan": 0.5},
+    **{f"alpha({a:g})": 1.0 for a in ALPHAS},
+}
+
+
+@pytest.mark.parametrize("name", CURVATURE_AT_1)
+def test_curvature_where_the_densities_agree(name):
+    u = tensor(1.0).requires_grad_()
+    (first,) = torch.autograd.grad(ROWS[name].f(u), u, create_graph=True)
+    (second,) = torch.autograd.grad(first, u)
+    (slope,) = torch.autograd.grad(ROWS[name].f_prime(u), u)
+    assert [second.item(), slope.item()] == pytest.approx([CURVATURE_AT_1[name]] * 2, rel=1e-12)
+
+
 # ---------------------------------------------------------------------------------------------
 # Supports
 
@@ -532,7 +549,7 @@ MP = {
         for a in ALPHAS
     },
 }
-RAW = [-80.0, -30.0, -8.0, -2.5, -0.3, -1e-6, 0.0, 1e-9, 0.2, 1.0, 6.0, 21.0, 30.0, 80.0]
+RAW = [-80.0, -30.0, -21.0, -8.0, -2.5, -0.3, -1e-6, 0.0, 1e-9, 0.2, 1.0, 6.0, 21.0, 30.0, 80.0]
 
 
 @rows
@@ -578,6 +595,55 @@ def test_outputs_of_80_stay_finite(name, dtype):
 
 
 @rows
+@pytest.mark.parametrize("field", ["activation", "penalty"])
+def test_float32_up_to_80_is_right_wherever_float32_reaches(name, field):
+    """Values and slopes against 50 digits; only what lies beyond 3e38 may be infinite."""
+    activation, conjugate, _ = MP[name]
+    exact = activation if field == "activation" else lambda v: conjugate(activation(v))
+    v = torch.tensor([*RAW, -60.0, -17.0, 17.0, 60.0], requires_grad=True)
+    # Sums with a constant, and torch's slopes of expm1 and tanh, keep absolute digits only.
+    rounding = 1e-37 if name in ("kl", "gan") else 2e-7
+    y = getattr(ROWS[name], field)(v)
+    (slope,) = torch.autograd.grad(y.sum(), v)
+    with mpmath.workdps(120):
+        for i, raw in enumerate(v.tolist()):
+            for got, want in ((y[i], exact(mp(raw))), (slope[i], mpmath.diff(exact, mp(raw)))):
+                if abs(want) < torch.finfo(torch.float32).max:
+                    assert got.item() == pytest.approx(float(want), rel=2e-5, abs=rounding)
+                assert not got.isnan()
+
+
+NAIVE = {  # f* as printed, of the activation: float32 has no number between 1 and 1 - 6e-8
+    "squared_hellinger": lambda t: t / (1 - t),
+    "jensen_shannon": lambda t: -torch.log(2 - torch.exp(t)),
+    "gan": lambda t: -torch.log(1 - torch.exp(t)),
+}
+
+
+@pytest.mark.parametrize("name", NAIVE)
+def test_the_naive_composition_is_lost_where_the_fused_one_is_not(name):
+    row, (activation, conjugate, _) = ROWS[name], MP[name]
+    v = torch.tensor(30.0)
+    with mpmath.workdps(60):
+        want = float(conjugate(activation(mp(30))))
+    assert not NAIVE[name](row.activation(v)).isfinite()
+    assert row.penalty(v).item() == pytest.approx(want, rel=1e-6)
+    assert NAIVE[name](row.activation(v / 30)).item() == pytest.approx(
+        row.penalty(v / 30).item(), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("field", ["f", "f_prime", "conjugate", "activation", "penalty"])
+def test_alpha_columns_are_continuous_in_a(field):
+    z = tensor(0.05, 0.5, 0.9) if field != "penalty" else tensor(-3.0, 0.2, 3.0)
+    for limit in (0.0, 1.0):
+        at = getattr(alpha_family(limit), field)(z)
+        for h in (1e-5, -1e-5, 1e-9, -1e-9, 1e-13, -1e-13):
+            near = getattr(alpha_family(limit + h), field)(z)
+            torch.testing.assert_close(near, at, rtol=0, atol=50 * abs(h) + 1e-13)
+
+
+@rows
 def test_conjugate_by_brute_force(name):
     row, end = ROWS[name], MP[name][2]
     points = [t for t in (-1.9, -0.9, -0.45, -0.2, 0.0, 0.1, 0.4, 0.6, 0.9, 1.5) if t < end]
@@ -592,6 +658,24 @@ def test_conjugate_by_brute_force(name):
         start = log_u[loss(log_u).argmin()].item()
         near = torch.linspace(start - 0.06, start + 0.06, 120_001, dtype=torch.float64)
         assert row.conjugate(tensor(t)).item() == pytest.approx(-loss(near).min().item(), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if n != "total_variation"])
+def test_conjugate_by_brute_force_near_the_ends_of_its_domain(name):
+    """The supremum over u of ut - f(u), with f from the literature and an optimiser of scipy."""
+    for log_u in (-9.0, -5.0, 5.0, 9.0):
+        t = ROWS[name].f_prime(tensor(math.exp(log_u))).item()
+
+        def loss(z, t=t):
+            return DENSITIES[name](math.exp(z), 1.0) - math.exp(z) * t
+
+        best = optimize.minimize_scalar(
+            loss, bounds=(log_u - 2, log_u + 2), method="bounded", options={"xatol": 1e-10}
+        )
+        assert best.x == pytest.approx(log_u, abs=0.05)
+        assert ROWS[name].conjugate(tensor(t)).item() == pytest.approx(
+            -best.fun, rel=1e-9, abs=1e-9
+        )
 
 
 def test_published_pearson_conjugate_is_the_looser_one_below_minus_two():
@@ -662,6 +746,14 @@ def test_threshold(name):
     assert at_1 == pytest.approx(F_PRIME_AT_1.get(name, 0.0), abs=1e-15)
     f_at_1 = ROWS[name].f(tensor(1.0)).item()
     assert f_at_1 == pytest.approx(-math.log(4) if name == "gan" else 0.0, abs=1e-15)
+
+
+@rows
+def test_the_best_t_exceeds_the_threshold_exactly_where_p_exceeds_q(name):
+    log_p, log_q = random_pair(k=500)
+    t = ROWS[name].f_prime(torch.exp(log_p - log_q))
+    threshold = ROWS[name].f_prime(tensor(1.0))
+    assert torch.equal(t > threshold, log_p > log_q)
 
 
 LINKS = ["reverse_kl", "jeffrey", "jensen_shannon", "gan", *(f"alpha({a:g})" for a in ALPHAS)]
@@ -862,3 +954,113 @@ def test_no_pair_of_distributions_gives_nan_or_less_than_the_minimum(p, q):
         must_be_finite = {"squared_hellinger", "jensen_shannon", "gan", "total_variation"}
         if name in must_be_finite | {"alpha(0.25)", "alpha(0.5)", "alpha(0.75)"}:
             assert math.isfinite(value)
+
+
+# ---------------------------------------------------------------------------------------------
+# The best Gaussian
+
+MIXTURES = {
+    "M1": ((0.3, -2.0, 0.6), (0.7, 1.5, 1.0)),
+    "M2": ((0.3, -3.0, 0.5), (0.7, 3.0, 1.0)),
+    "f-GAN": ((0.33, -1.0, 0.255), (0.67, 2.0, 1.415)),  # gannotes.data.univariate_mixture
+}
+
+
+@functools.cache
+def mixture_on_grid(case):
+    x = np.linspace(-30.0, 30.0, 6001)
+    return torch.from_numpy(log_mixture(MIXTURES[case], x)), torch.from_numpy(x), 0.01
+
+
+BEST = [  # equations.md, F07; Jensen-Shannon there is halved
+    ("M1", "kl", (1.0, 1.0), (0.45, 1.838614, 0.190494970)),
+    ("M1", "reverse_kl", (1.0, 1.0), (0.711385, 1.610825, 0.236230269)),
+    ("M1", "jeffrey", (1.0, 1.0), (0.553454, 1.705686, 0.441372234)),
+    ("M1", "jensen_shannon", (1.0, 1.0), (0.534253, 1.780231, 2 * 0.050378702)),
+    ("M1", "squared_hellinger", (1.0, 1.0), (0.535868, 1.756054, 0.104544839)),
+    ("M1", "pearson", (0.0, 2.0), (0.358314, 1.922243, 0.350151026)),
+    ("M2", "kl", (1.0, 1.0), (1.2, 2.887040, 0.657415655)),
+    ("M2", "reverse_kl", (2.0, 1.0), (2.999579, 1.000870, 0.356578478)),
+    ("M2", "reverse_kl", (-2.0, 1.0), (-2.999755, 0.500459, 1.203848184)),
+    ("M2", "jeffrey", (1.0, 1.0), (2.176256, 2.105422, 1.981549649)),
+    ("M2", "jensen_shannon", (2.0, 1.0), (2.999253, 1.001566, 2 * 0.117236780)),
+    ("M2", "squared_hellinger", (2.0, 1.0), (2.995830, 1.009998, 0.326015116)),
+]
+
+
+@pytest.mark.parametrize(("case", "name", "start", "want"), BEST)
+def test_best_gaussian_anchor(case, name, start, want):
+    mu, sigma, value = best_gaussian(ROWS[name], *mixture_on_grid(case), start)
+    assert [mu.item(), sigma.item()] == pytest.approx(want[:2], abs=2e-6)
+    assert value.item() == pytest.approx(want[2], abs=2e-9)
+
+
+PUBLISHED = {  # mu*, sigma* and the divergence there: Nowozin et al. 2016, table 2
+    "kl": (1.0100, 1.8308, 0.2831),
+    "reverse_kl": (1.5782, 1.6319, 0.2480),
+    "jensen_shannon": (1.3070, 1.7542, 0.1280),
+    "jeffrey": (1.3218, 1.7034, 0.5705),
+    "pearson": (0.5737, 1.9274, 0.6457),
+    "neyman": (1.8248, 1.5186, 0.4052),  # the last two are not in the paper
+    "squared_hellinger": (1.3129, 1.7326, 0.1347),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_best_gaussian_is_the_published_one_on_the_recovered_mixture(name):
+    found = best_gaussian(ROWS[name], *mixture_on_grid("f-GAN"), (1.0, 1.5))
+    assert [z.item() for z in found] == pytest.approx(PUBLISHED[name], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", [*F_DIVERGENCES, *(f"alpha({a:g})" for a in ALPHAS)])
+def test_best_gaussian_against_scipy(name):
+    """Nelder and Mead, who need no slope, on plain densities and scipy's Simpson rule."""
+    x = np.linspace(-14.0, 14.0, 2801)
+    p = np.exp(log_mixture(MIXTURES["f-GAN"], x))
+
+    def value(w):
+        q = np.exp(log_mixture(((1.0, w[0], math.exp(w[1])),), x))
+        return integrate.simpson(DENSITIES[name](p, q), x=x)
+
+    start = (1.3, 1.7) if name != "alpha(-2)" else (1.9, 1.5)
+    options = {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 2000}
+    want = optimize.minimize(
+        value, (start[0], math.log(start[1])), method="Nelder-Mead", options=options
+    )
+    log_p, points = torch.from_numpy(np.log(p)), torch.from_numpy(x)
+    mu, sigma, least = best_gaussian(ROWS[name], log_p, points, 0.01, start)
+    kinks = name == "total_variation"
+    assert least.item() == pytest.approx(want.fun, abs=2e-6 if kinks else 1e-8)
+    assert [mu.item(), sigma.log().item()] == pytest.approx(want.x, abs=5e-3 if kinks else 1e-5)
+
+
+def test_best_gaussian_of_a_gaussian_is_itself():
+    x = torch.linspace(-12, 14, 2601, dtype=torch.float64)
+    log_p = normal(0.7, 1.3).log_prob(x)
+    for name in ("kl", "reverse_kl", "gan", "alpha(0.5)"):
+        mu, sigma, value = best_gaussian(ROWS[name], log_p, x, 0.01, (-1.0, 2.5))
+        assert [mu.item(), sigma.item()] == pytest.approx([0.7, 1.3], abs=1e-6)
+        assert value.item() == pytest.approx(-math.log(4) if name == "gan" else 0.0, abs=1e-12)
+
+
+def test_best_gaussian_searches_from_several_starts_side_by_side():
+    starts = tensor(-2.0, 2.0), tensor(1.0, 1.0)
+    together = best_gaussian(REVERSE_KL, *mixture_on_grid("M2"), starts)
+    for i in range(2):
+        alone = best_gaussian(REVERSE_KL, *mixture_on_grid("M2"), (starts[0][i], 1.0))
+        torch.testing.assert_close([z[i] for z in together], [*alone], rtol=0, atol=1e-9)
+    assert starts[0].tolist() == [-2.0, 2.0]  # the caller's tensors are left alone
+
+
+def test_best_gaussian_refuses():
+    log_p, x, dx = mixture_on_grid("M1")
+    with pytest.raises(ValueError, match="start must have a positive sigma"):
+        best_gaussian(KL, log_p, x, dx, (0.0, 0.0))
+    with pytest.raises(ValueError, match="start must have a finite divergence"):
+        best_gaussian(PEARSON, log_p, x, dx, (-3.0, 0.2))
+    with pytest.raises(ValueError, match=r"x and log_p must have one shape \(K,\)"):
+        best_gaussian(KL, log_p, x[1:], dx, (0.0, 1.0))
+    with pytest.raises(ValueError, match="dx must be positive"):
+        best_gaussian(KL, log_p, x, 0.0, (0.0, 1.0))
+    with pytest.raises(TypeError, match="log_p must be a floating-point tensor"):
+        best_gaussian(KL, log_p.long(), x, dx, (0.0, 1.0))

@@ -74,6 +74,20 @@ def test_autocast_rounds_the_products_and_keeps_the_parameters():
     assert all(p.dtype == p.grad.dtype == torch.float32 for p in net.parameters())
 
 
+def test_spectral_normalisation_bounds_every_layer_and_leaves_the_gradient_alive():
+    torch.manual_seed(0)
+    V = nets.spectral(nets.image_critic(8))
+    x = torch.rand(16, 1, 28, 28)
+    for _ in range(100):
+        V(x)
+    for layer in V:
+        if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
+            norm = torch.linalg.matrix_norm(layer.weight.flatten(1), 2)  # all singular values
+            torch.testing.assert_close(norm, torch.tensor(1.0), rtol=0, atol=2e-3)
+    V(x).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in V.parameters())
+
+
 def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="widths: expected an input and an output dimension, got"):
         nets.mlp(3)

@@ -1,10 +1,15 @@
 """The long runs, cut short: each leaves its weights and its card, and the command finds them."""
 
+import math
+
 import pytest
 import torch
+from scipy import integrate, stats
 
-from gannotes import nets, recipes, weights
+from gannotes import data, nets, recipes, results, weights
 from gannotes.__main__ import main
+from gannotes.divergences import F_DIVERGENCES, KL, NEYMAN
+from gannotes.recipes import fgan
 
 
 def test_the_list_has_a_line_for_each_recipe(capsys):
@@ -38,3 +43,120 @@ def test_a_stack_of_the_ring_is_deterministic_and_differs_between_seeds(train, t
         ends.append(torch.cat([p.flatten() for p in train(out, seed, steps=3).parameters()]))
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
+
+
+@pytest.fixture
+def quick_kde(monkeypatch):
+    """The protocol on less: every part is still called."""
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(fgan, "SAMPLES", 200)
+    monkeypatch.setattr(fgan, "BANDWIDTHS", [0.1, 0.3, 1.0])
+
+
+def test_a_short_f_gan_leaves_weights_a_card_and_a_row(tmp_path, quick_kde):
+    recipes.RECIPES["fgan_mnist_jeffrey"](tmp_path, steps=2)
+    path = tmp_path / "fgan_mnist_jeffrey_0"
+    weights.fill(fgan.fgan_generator(), path.with_suffix(".safetensors"))
+    assert "seed 0" in path.with_suffix(".md").read_text()
+    (row,) = results.read(path.with_suffix(".csv"))
+    assert (row["divergence"], row["seed"], row["steps"]) == ("jeffrey", 0, 2)
+    assert sum(row[f"share_{digit}"] for digit in range(10)) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_lost_game_ends_with_a_row_that_says_at_which_step(tmp_path, quick_kde, monkeypatch):
+    def lost(*_):
+        raise FloatingPointError("objective: expected finite values, got inf")
+
+    monkeypatch.setattr(fgan, "step_alternating", lost)
+    fgan.fgan_mnist_one("kl", tmp_path, steps=2)
+    assert results.read(tmp_path / "fgan_mnist_kl_0.csv")[0]["steps"] == 0
+
+
+def test_a_sweep_gathers_the_rows_that_are_there(tmp_path):
+    for name in F_DIVERGENCES:
+        for seed in (0, 1, 2):
+            row = {"divergence": name, "seed": seed, "kde": 1.0}
+            results.write(tmp_path / f"fgan_mnist_{name}_{seed}.csv", [row])
+    recipes.RECIPES["fgan_mnist"](tmp_path)  # no process is started: nothing is left to do
+    assert len(results.read(tmp_path / "fgan_mnist.csv")) == 27
+
+
+def test_the_protocol_gives_the_training_images_their_known_score():
+    """16,384 kernels on training images: 268 nats by an independent computation."""
+    images = data.mnist("train")[0][:16_384]
+    bandwidth, values = fgan.kde_protocol(images)
+    assert values.shape == (10_000,)
+    assert 260 < values.mean() < 275
+    assert 0.14 < bandwidth < 0.19
+
+
+def mixture(x):
+    """The recovered mixture, by scipy."""
+    return 0.33 * stats.norm(-1, 0.255).pdf(x) + 0.67 * stats.norm(2, 1.415).pdf(x)
+
+
+def test_a_short_univariate_run_finds_the_moments_and_keeps_the_bound(monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    found = recipes.univariate(KL, replicas=2, steps=600)
+    assert found.cross.shape == (2, 9)
+    for i, (mu, sigma) in enumerate(zip(found.mu.tolist(), found.sigma.tolist(), strict=True)):
+        assert (mu, sigma) == pytest.approx((1.010, 1.831), abs=0.1)  # it starts at (0, 1)
+        q = stats.norm(mu, sigma)
+        kl, _ = integrate.quad(lambda x, q=q: mixture(x) * math.log(mixture(x) / q.pdf(x)), -8, 14)
+        tv, _ = integrate.quad(lambda x, q=q: abs(mixture(x) - q.pdf(x)) / 2, -8, 14, limit=500)
+        assert found.exact[i].item() == pytest.approx(kl, abs=1e-5)
+        assert found.cross[i, list(F_DIVERGENCES).index("kl")] == found.exact[i]
+        assert found.cross[i, list(F_DIVERGENCES).index("total_variation")].item() == (
+            pytest.approx(tv, abs=1e-4)
+        )
+    assert (found.bound <= found.exact + 1e-6).all()
+    assert (found.bound > 0.8 * found.exact).all()  # an untrained critic's is below zero
+    assert ((found.F - found.bound).abs() < 5 * found.F_se).all()
+    assert not torch.equal(found.mu[0], found.mu[1])
+
+
+def test_a_univariate_divergence_that_is_infinite_says_so(monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    found = recipes.univariate(NEYMAN, replicas=1, steps=1)  # still near N(0, 1): Pearson's is
+    assert found.cross[0, list(F_DIVERGENCES).index("neyman")] == found.exact[0]
+    pearson = found.cross[0, list(F_DIVERGENCES).index("pearson")]
+    assert pearson.isinf() == (found.sigma[0] <= 1.415 / math.sqrt(2))  # infinite up to 1.0006
+    assert found.exact.isfinite().all()
+
+
+def test_the_univariate_table_has_a_row_for_each_run_and_a_card(tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    recipes.fgan_univariate(tmp_path, jobs=1, replicas=2, steps=1)
+    rows = results.read(tmp_path / "fgan_univariate.csv")
+    assert [row["divergence"] for row in rows] == [n for n in F_DIVERGENCES for _ in range(2)]
+    assert {row["replica"] for row in rows} == {0, 1}
+    for row in rows:
+        assert row["exact"] == row[row["divergence"]]
+        assert row["bound"] <= row["exact"] + 1e-6
+    assert "jensen_shannon" in (tmp_path / "fgan_univariate.md").read_text()
+
+
+def shipped():
+    """(divergence -> rows) of the shipped table."""
+    rows = results.load("fgan_univariate")
+    return {name: [r for r in rows if r["divergence"] == name] for name in F_DIVERGENCES}
+
+
+def test_the_shipped_univariate_table_is_whole_and_never_above_the_truth():
+    for name, rows in shipped().items():
+        assert len(rows) == 16, name
+        for row in rows:
+            assert row["bound"] <= row["exact"] + 1e-6, name
+            assert row["F"] <= row["exact"] + 4 * row["F_se"], name
+
+
+def test_the_shipped_errors_are_at_most_the_published_ones():
+    published = {row["divergence"]: row for row in results.load("published_fgan_univariate")}
+    for key in ("mu", "sigma"):
+        ours, theirs = [], []
+        for name, row in published.items():
+            star = row[f"{key}_star"]
+            errors = torch.tensor([abs(r[key] - star) for r in shipped()[name]])
+            ours.append(errors.median().item())
+            theirs.append(abs(row[key] - star))
+        assert sum(ours) <= sum(theirs)

@@ -11,6 +11,23 @@ Slide: Supervised and unsupervised learning (E02); Constraint on training (E06).
 
 from gannotes.data.batches import Batches
 from gannotes.data.digits import binarise, mnist
-from gannotes.data.toys import dirac, grid, mixture_1d, ring, two_moons
+from gannotes.data.toys import (
+    dirac,
+    grid,
+    mixture_1d,
+    ring,
+    two_moons,
+    univariate_mixture,
+)
 
-__all__ = ["Batches", "binarise", "dirac", "grid", "mixture_1d", "mnist", "ring", "two_moons"]
+__all__ = [
+    "Batches",
+    "binarise",
+    "dirac",
+    "grid",
+    "mixture_1d",
+    "mnist",
+    "ring",
+    "two_moons",
+    "univariate_mixture",
+]

@@ -11,7 +11,7 @@ conjugate, :math:`t_\omega = h_f(v_\omega)`. The game is
 
 The critic ascends towards the divergence, with equality at :math:`h_f(v^*) = f'(p/p_\theta)`, and
 the generator descends what it finds there. With the row `GAN` this is the model of
-`gannotes.models.gan`, with the row `PEARSON` nearly LS-GAN; nothing but the row changes.
+`gannotes.models.gan`; another divergence is another row, and nothing else changes.
 
 Reference: Nowozin, Cseke and Tomioka, *f-GAN: Training Generative Neural Samplers using
 Variational Divergence Minimization*, 2016 (arXiv 1606.00709).
@@ -30,13 +30,16 @@ from gannotes.optim import ascend, descend, descend_ascend
 class FGAN(nn.Module):
     r"""A generator :math:`G`, a critic :math:`V`, a base distribution :math:`p_0`, a divergence.
 
-    Slide: f-GAN / Sample based divergence minimisation (E50, I16, I17).
+    Slide: f-GAN / Sample based divergence minimisation (E50, I19, I20).
 
     Args:
         G: maps noise `(..., N, k)` to samples `(..., N, *data)`.
         V: maps samples to raw outputs `(..., N)`; no output activation, the row has it.
         p_0: the base distribution, event shape `(k,)`.
         f: a row of the table, `gannotes.divergences.F_DIVERGENCES` or one of your own.
+
+    Raises:
+        TypeError: if `f` is not an `FDivergence`.
 
     Example:
         >>> from gannotes import distributions, divergences, nets
@@ -89,7 +92,7 @@ class FGAN(nn.Module):
         :math:`f'` increases, so :math:`t^* = f'(p/p_\theta)` exceeds :math:`f'(1)` exactly where
         :math:`p > p_\theta`.
 
-        Slide: f-GAN practical considerations (I18).
+        Slide: f-divergences and conjugate duals (E51, T01).
 
         Args:
             x: points `(..., N, *data)`.
@@ -114,6 +117,9 @@ def step(fgan: FGAN, x: Tensor, theta: Optimizer, omega: Optimizer) -> dict[str,
 
     Returns:
         The value before the move.
+
+    Raises:
+        FloatingPointError: if the value or a gradient is not finite; no parameter was touched.
     """
     return {"value": descend_ascend(theta, omega, fgan.value(x))}
 
@@ -123,7 +129,12 @@ def step_alternating(
 ) -> dict[str, Tensor]:
     r"""The critic ascends the value, then the generator meets the critic that has moved.
 
-    Slide: GAN / Training Algorithm (A01, A02), for any f-divergence.
+    The flip changes what is minimised. At the best critic the generator of the row
+    :math:`D_\alpha` then descends :math:`D_{\alpha - 1}`, up to a factor: KL(q || p) in place of
+    KL(p || q), half of Neyman's divergence in place of KL(q || p). Only the optimum p = q of an
+    unrestricted generator is the same.
+
+    Slide: GAN / Training Algorithm (A01, A02, I04, I05), for any f-divergence.
 
     Args:
         fgan: the model.
@@ -135,6 +146,9 @@ def step_alternating(
 
     Returns:
         The value before the critic's move.
+
+    Raises:
+        FloatingPointError: if a value or a gradient is not finite; the player was not moved.
     """
     value = ascend(omega, fgan.value(x))
     if flip:

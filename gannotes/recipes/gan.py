@@ -1,21 +1,8 @@
-r"""The long runs behind the weights that the book shows: one function each, one command each.
+"""The classifier that judges digits, the GAN on MNIST, and the three games on the ring."""
 
-    python -m gannotes list
-    python -m gannotes run mnist_gan --out runs --device cpu
-
-A recipe takes an output folder, a seed and a device, trains with `fit` and a checkpoint (so that a
-killed run goes on where it was), and leaves there the weights and a card: what was trained, from
-which seed, how long it took, and what it scored. The files in `gannotes/weights/` are copies of
-such folders' files.
-"""
-
-import inspect
-import platform
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from time import perf_counter
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +16,7 @@ from gannotes import bounds, data, metrics, nets, weights
 from gannotes.distributions import corners, standard_normal
 from gannotes.models.gan import GAN, step, step_regularised
 from gannotes.optim import descend, fit
+from gannotes.recipes.card import start, write_card
 
 
 def mnist_classifier(out: Path, seed: int = 0, device: str = "cpu") -> None:
@@ -41,7 +29,7 @@ def mnist_classifier(out: Path, seed: int = 0, device: str = "cpu") -> None:
         seed: of the initial weights, the batches and the shifts.
         device: where to train.
     """
-    start = _start(out, seed)
+    began = start(out, seed)
     x, y = (part.to(device) for part in data.mnist("train"))
     net = nets.image_classifier().to(device)
     quick = nets.Autocast(net)
@@ -63,12 +51,12 @@ def mnist_classifier(out: Path, seed: int = 0, device: str = "cpu") -> None:
     for split in ("validation", "test"):
         images, labels = (part.to(device) for part in data.mnist(split))
         scores[f"{split} accuracy"] = f"{(net(images).argmax(1) == labels).double().mean():.2%}"
-    _card(
+    write_card(
         out / "mnist_classifier.md",
         mnist_classifier,
         "nets.image_classifier()",
         seed,
-        start,
+        began,
         scores,
     )
 
@@ -84,7 +72,7 @@ def mnist_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = 8_000)
         device: where to train.
         steps: the number of steps, of 128 images each.
     """
-    start = _start(out, seed)
+    began = start(out, seed)
     x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
     G, D = nets.image_generator(32).to(device), nets.image_critic().to(device)
     for net in (G, D):
@@ -111,7 +99,7 @@ def mnist_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = 8_000)
         "share of each digit in 10,000 samples": ", ".join(f"{part:.1%}" for part in share),
         "mean confidence of the classifier": f"{confidence:.1%}",
     }
-    _card(out / "mnist_gan.md", mnist_gan, "nets.image_generator(32)", seed, start, scores)
+    write_card(out / "mnist_gan.md", mnist_gan, "nets.image_generator(32)", seed, began, scores)
 
 
 RING_SD = 0.02
@@ -224,7 +212,7 @@ def ring(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500, jobs
         ("ring_penalised", ring_penalised, standard_normal(5)),
         ("ring", ring_remedied, corners(5)),
     ):
-        start = _start(out, seed)
+        began = start(out, seed)
         with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
             stacks = list(pool.map(train, [out] * 4, seeds, [device] * 4, [steps] * 4))
         parts = [stack.state_dict() for stack in stacks]
@@ -237,44 +225,4 @@ def ring(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500, jobs
             "modes captured, replica by replica": score.captured.tolist(),
             "high-quality share": [round(part, 3) for part in score.high_quality.tolist()],
         }
-        _card(out / f"{name}.md", train, "recipes.ring_generator(16)", seed, start, scores)
-
-
-RECIPES: dict[str, Callable[..., None]] = {
-    recipe.__name__: recipe for recipe in (mnist_classifier, mnist_gan, ring)
-}
-
-
-def _start(out: Path, seed: int) -> float:
-    """Prepare the folder and the random numbers; the wall-clock time is for the card only."""
-    out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
-    return perf_counter()
-
-
-def _card(
-    path: Path,
-    recipe: Callable[..., object],
-    architecture: str,
-    seed: int,
-    start: float,
-    scores: dict[str, object],
-) -> None:
-    """Write what a reader of the weights needs to know beside them."""
-    summary = (inspect.getdoc(recipe) or "").splitlines()[0]
-    settings = {
-        name: parameter.default
-        for name, parameter in inspect.signature(recipe).parameters.items()
-        if name not in {"out", "seed", "device", "jobs"}
-    }
-    lines = {
-        "architecture": f"`{architecture}`",
-        "made by": f"`gannotes.recipes.{recipe.__name__}`, seed {seed}, {settings}",
-        "minutes": f"{(perf_counter() - start) / 60:.1f}, on a busy machine more",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__.split("+")[0],
-        "machine": f"{platform.system()} {platform.machine()}",
-        **scores,
-    }
-    table = "\n".join(f"| {key} | {value} |" for key, value in lines.items())
-    path.write_text(f"# {path.stem}\n\n{summary}\n\n| | |\n|---|---|\n{table}\n")
+        write_card(out / f"{name}.md", train, "recipes.ring_generator(16)", seed, began, scores)

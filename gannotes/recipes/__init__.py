@@ -1,0 +1,69 @@
+r"""The long runs behind the weights that the book shows: one function each, one command each.
+
+    python -m gannotes list
+    python -m gannotes run mnist_gan --out runs --device cpu
+
+A recipe takes an output folder, a seed and a device, trains with `fit` and a checkpoint (so that a
+killed run goes on where it was), and leaves there the weights and a card: what was trained, from
+which seed, how long it took, and what it scored. The files in `gannotes/weights/` and
+`gannotes/results/` are copies of such folders' files.
+"""
+
+from collections.abc import Callable
+
+from gannotes.divergences import F_DIVERGENCES
+from gannotes.recipes.fgan import (
+    fgan_generator,
+    fgan_mnist,
+    fgan_mnist_one,
+    fgan_mnist_single,
+    fgan_plain,
+    kde_protocol,
+    kde_references,
+)
+from gannotes.recipes.gan import (
+    mnist_classifier,
+    mnist_gan,
+    ring,
+    ring_generator,
+    ring_penalised,
+    ring_plain,
+    ring_remedied,
+)
+from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
+
+__all__ = [
+    "RECIPES",
+    "Univariate",
+    "fgan_generator",
+    "fgan_mnist",
+    "fgan_mnist_one",
+    "fgan_mnist_single",
+    "fgan_plain",
+    "fgan_univariate",
+    "kde_protocol",
+    "kde_references",
+    "mnist_classifier",
+    "mnist_gan",
+    "ring",
+    "ring_generator",
+    "ring_penalised",
+    "ring_plain",
+    "ring_remedied",
+    "univariate",
+    "univariate_grid",
+]
+
+RECIPES: dict[str, Callable[..., None]] = {
+    recipe.__name__: recipe
+    for recipe in (
+        mnist_classifier,
+        mnist_gan,
+        ring,
+        fgan_univariate,
+        fgan_mnist,
+        *(fgan_mnist_single(name) for name in F_DIVERGENCES),
+        fgan_plain,
+        kde_references,
+    )
+}

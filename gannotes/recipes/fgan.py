@@ -1,0 +1,213 @@
+"""All f-GANs on MNIST: one set of networks, one budget, and the protocol that judges them."""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gannotes import data, metrics, nets, results, weights
+from gannotes.distributions import standard_normal
+from gannotes.divergences import F_DIVERGENCES
+from gannotes.models.fgan import FGAN, step_alternating
+from gannotes.optim import fit
+from gannotes.recipes.card import start, write_card
+
+SEEDS = (0, 1, 2)
+STEPS = 4_000
+SAMPLES = 16_384  # of a model, under the kernel
+BANDWIDTHS = torch.logspace(-1, 0, 25).tolist()
+
+
+def fgan_mnist_one(
+    divergence: str,
+    out: Path,
+    seed: int = 0,
+    device: str = "cpu",
+    steps: int = STEPS,
+    spectral: bool = True,
+) -> None:
+    """Train an f-GAN on MNIST: networks, steps and rates are the same for every divergence.
+
+    The critic has spectral normalisation and a seventh of the generator's rate; without them, some
+    of the games are lost to a critic that is too sure. The generator ascends the flipped value. A
+    game whose objective or gradient is not finite is over: its row says at which step.
+
+    Slide: f-GAN / MNIST (T03, I11).
+
+    Args:
+        divergence: a key of `divergences.F_DIVERGENCES`.
+        out: the folder for the checkpoint, the weights, the card and the row of the table.
+        seed: of the initial weights, the batches and the noise.
+        device: where to train.
+        steps: the number of steps, of 64 images each.
+        spectral: whether the critic's weights are normalised.
+    """
+    began = start(out, seed)
+    torch.set_num_threads(1)
+    name = f"fgan_mnist_{divergence}_{seed}" if spectral else f"fgan_plain_{divergence}_{seed}"
+    x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
+    G, V = fgan_generator().to(device), nets.image_critic(32).to(device)
+    for net in (G, nets.spectral(V) if spectral else V):
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fgan = FGAN(
+        nets.Autocast(G), nets.Autocast(V), standard_normal(32, x), F_DIVERGENCES[divergence]
+    )
+    theta = Adam(G.parameters(), 2e-3, (0.5, 0.99), fused=True)
+    omega = Adam(V.parameters(), 3e-4, (0.5, 0.99), fused=True)
+    average = AveragedModel(G, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+    after = [CosineAnnealingLR(player, steps) for player in (theta, omega)]
+
+    def one(batch: Tensor) -> dict[str, Tensor]:
+        values = step_alternating(fgan, batch, theta, omega)
+        average.update_parameters(G)
+        for schedule in after:
+            schedule.step()
+        return values
+
+    try:
+        fit(one, data.Batches(x, 64, steps, seed), checkpoint=out / f"{name}.checkpoint")
+    except FloatingPointError as error:
+        print(f"{name}: {error}")
+    minutes = (perf_counter() - began) / 60
+    weights.save(average.module, out / f"{name}.safetensors")
+    shipped = weights.fill(fgan_generator(), out / f"{name}.safetensors")
+    played = after[0].last_epoch
+    scores = {"divergence": divergence, **_score(shipped), "steps": played}
+    write_card(out / f"{name}.md", fgan_mnist_one, "recipes.fgan_generator()", seed, began, scores)
+    results.write(out / f"{name}.csv", [{**scores, "seed": seed, "minutes": minutes}])
+
+
+def fgan_generator() -> nn.Sequential:
+    """The generator of every f-GAN on MNIST: 32-dimensional noise, 61,057 parameters.
+
+    Slide: f-GAN / MNIST.
+
+    Example:
+        >>> fgan_generator()(standard_normal(32).sample((2,))).shape
+        torch.Size([2, 1, 28, 28])
+    """
+    return nets.image_generator(32, 32)
+
+
+def _score(G: nn.Module) -> dict[str, object]:
+    """The KDE log-likelihood by its protocol, and what the classifier says of the same samples."""
+    torch.manual_seed(0)
+    samples = G(standard_normal(32).sample(torch.Size((SAMPLES,))))
+    bandwidth, values = kde_protocol(samples)
+    judge = weights.load(nets.image_classifier(), "mnist_classifier")
+    share, confidence = metrics.class_shares(judge(samples[:10_000]))
+    return {
+        "kde": float(values.mean()),
+        "sem": float(metrics.standard_error(values)),
+        "bandwidth": bandwidth,
+        "confidence": float(confidence),
+        **{f"share_{digit}": float(part) for digit, part in enumerate(share)},
+    }
+
+
+def kde_protocol(samples: Tensor) -> tuple[float, Tensor]:
+    r"""Kernel density of samples of a model, judged on the 10,000 test digits.
+
+    The bandwidth is the best of 25 on 2,000 digits held out of the training file; the test digits
+    are used once.
+
+    Slide: f-GAN / MNIST (T03, I11).
+
+    Args:
+        samples: digits `(S, 1, 28, 28)` with values in [0, 1].
+
+    Returns:
+        The bandwidth, and the log density of every test digit in nats, `(10000,)`.
+    """
+    validation, test = (data.mnist(split)[0].flatten(1) for split in ("validation", "test"))
+    x = samples.flatten(1)
+    bandwidth = metrics.select_bandwidth(x, validation[:2000], BANDWIDTHS)
+    return bandwidth, metrics.kernel_density(x, test, bandwidth)
+
+
+def fgan_plain(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
+    """Train the nine f-GANs on MNIST once more, without spectral normalisation, one seed each.
+
+    Slide: beyond the deck (stability). Arguments are those of `fgan_mnist`.
+    """
+    _sweep(out, "fgan_plain", [(name, seed) for name in F_DIVERGENCES], device, jobs, False)
+
+
+def fgan_mnist(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
+    """Train all nine f-GANs on MNIST with three seeds each, and gather the table of the deck.
+
+    A run that has left its row is not repeated, so that a sweep can be interrupted, and divided
+    among processes by running single rows (`fgan_mnist_kl` and so on) into the same folder.
+
+    Slide: f-GAN / MNIST (T03).
+
+    Args:
+        out: the folder for everything.
+        seed: the first of the three seeds.
+        device: where to train.
+        jobs: how many runs train at a time, each on one thread.
+    """
+    runs = [(name, seed + shift) for shift in SEEDS for name in F_DIVERGENCES]
+    _sweep(out, "fgan_mnist", runs, device, jobs, True)
+
+
+def _sweep(
+    out: Path, table: str, runs: list[tuple[str, int]], device: str, jobs: int, spectral: bool
+) -> None:
+    """Do the runs that have not left a row yet, and gather all rows."""
+    rows = [out / f"{table}_{name}_{s}.csv" for name, s in runs]
+    left = [run for run, row in zip(runs, rows, strict=True) if not row.is_file()]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        games = [
+            pool.submit(fgan_mnist_one, name, out, s, device, spectral=spectral) for name, s in left
+        ]
+        for game in games:
+            game.result()
+    results.write(out / f"{table}.csv", [results.read(row)[0] for row in rows])
+
+
+def kde_references(out: Path, seed: int = 0, device: str = "cpu") -> None:
+    """Judge training images as if they were samples: what the KDE protocol can give at most.
+
+    Slide: f-GAN / MNIST (T03, its last row).
+
+    Args:
+        out: the folder for the table.
+        seed: of the choice of the images.
+        device: not used; the protocol runs on the processor.
+    """
+    start(out, seed)
+    images = data.mnist("train")[0]
+    images = images[torch.randperm(len(images))]
+    table = []
+    for samples in (1_024, 4_096, SAMPLES, len(images)):
+        bandwidth, values = kde_protocol(images[:samples])
+        sem = float(metrics.standard_error(values))
+        row = {"samples": samples, "kde": float(values.mean()), "sem": sem}
+        table.append({**row, "bandwidth": bandwidth})
+    results.write(out / "kde_references.csv", table)
+
+
+def fgan_mnist_single(divergence: str) -> Callable[..., None]:
+    """The recipe of one row of the table, for the command line.
+
+    Slide: f-GAN / MNIST (T03).
+
+    Example:
+        >>> fgan_mnist_single("kl").__name__
+        'fgan_mnist_kl'
+    """
+
+    def recipe(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
+        fgan_mnist_one(divergence, out, seed, device, steps)
+
+    recipe.__name__ = f"fgan_mnist_{divergence}"
+    recipe.__doc__ = f"Train an f-GAN on MNIST with one divergence: {divergence}."
+    return recipe
