@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from time import perf_counter
 
 import torch
 from torch import Tensor, nn
@@ -75,13 +74,12 @@ def fgan_mnist_one(
         fit(one, data.Batches(x, 64, steps, seed), checkpoint=out / f"{name}.checkpoint")
     except FloatingPointError as error:
         print(f"{name}: {error}")
-    minutes = (perf_counter() - began) / 60
     weights.save(average.module, out / f"{name}.safetensors")
     shipped = weights.fill(fgan_generator(), out / f"{name}.safetensors")
-    played = after[0].last_epoch
-    scores = {"divergence": divergence, **_score(shipped), "steps": played}
+    scores = {"divergence": divergence, **_score(shipped), "outputs": _outputs(fgan, device)}
     write_card(out / f"{name}.md", fgan_mnist_one, "recipes.fgan_generator()", seed, began, scores)
-    results.write(out / f"{name}.csv", [{**scores, "seed": seed, "minutes": minutes}])
+    played = after[0].last_epoch
+    results.write(out / f"{name}.csv", [{**scores, "seed": seed, "steps": played}])
 
 
 def fgan_generator() -> nn.Sequential:
@@ -110,6 +108,14 @@ def _score(G: nn.Module) -> dict[str, object]:
         "confidence": float(confidence),
         **{f"share_{digit}": float(part) for digit, part in enumerate(share)},
     }
+
+
+@torch.no_grad()
+def _outputs(fgan: FGAN, device: str) -> float:
+    """Standard deviation of the critic's raw outputs, on held-out digits and on samples."""
+    torch.manual_seed(0)
+    x = data.mnist("validation")[0][:1000].to(device)
+    return float(torch.cat([fgan.V(x), fgan.V(fgan.sample(1000))]).std())
 
 
 def kde_protocol(samples: Tensor) -> tuple[float, Tensor]:
