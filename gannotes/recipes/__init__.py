@@ -17,7 +17,6 @@ from gannotes.recipes.fgan import (
     fgan_mnist,
     fgan_mnist_one,
     fgan_mnist_single,
-    fgan_plain,
     kde_protocol,
     kde_references,
 )
@@ -39,7 +38,6 @@ __all__ = [
     "fgan_mnist",
     "fgan_mnist_one",
     "fgan_mnist_single",
-    "fgan_plain",
     "fgan_univariate",
     "kde_protocol",
     "kde_references",
@@ -63,7 +61,6 @@ RECIPES: dict[str, Callable[..., None]] = {
         fgan_univariate,
         fgan_mnist,
         *(fgan_mnist_single(name) for name in F_DIVERGENCES),
-        fgan_plain,
         kde_references,
     )
 }

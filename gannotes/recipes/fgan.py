@@ -30,7 +30,6 @@ def fgan_mnist_one(
     seed: int = 0,
     device: str = "cpu",
     steps: int = STEPS,
-    spectral: bool = True,
 ) -> None:
     """Train an f-GAN on MNIST: networks, steps and rates are the same for every divergence.
 
@@ -46,14 +45,13 @@ def fgan_mnist_one(
         seed: of the initial weights, the batches and the noise.
         device: where to train.
         steps: the number of steps, of 64 images each.
-        spectral: whether the critic's weights are normalised.
     """
     began = start(out, seed)
     torch.set_num_threads(1)
-    name = f"fgan_mnist_{divergence}_{seed}" if spectral else f"fgan_plain_{divergence}_{seed}"
+    name = f"fgan_mnist_{divergence}_{seed}"
     x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
-    G, V = fgan_generator().to(device), nets.image_critic(32).to(device)
-    for net in (G, nets.spectral(V) if spectral else V):
+    G, V = fgan_generator().to(device), nets.spectral(nets.image_critic(32)).to(device)
+    for net in (G, V):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fgan = FGAN(
         nets.Autocast(G), nets.Autocast(V), standard_normal(32, x), F_DIVERGENCES[divergence]
@@ -138,14 +136,6 @@ def kde_protocol(samples: Tensor) -> tuple[float, Tensor]:
     return bandwidth, metrics.kernel_density(x, test, bandwidth)
 
 
-def fgan_plain(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
-    """Train the nine f-GANs on MNIST once more, without spectral normalisation, one seed each.
-
-    Slide: beyond the deck (stability). Arguments are those of `fgan_mnist`.
-    """
-    _sweep(out, "fgan_plain", [(name, seed) for name in F_DIVERGENCES], device, jobs, False)
-
-
 def fgan_mnist(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
     """Train all nine f-GANs on MNIST with three seeds each, and gather the table of the deck.
 
@@ -161,22 +151,12 @@ def fgan_mnist(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> 
         jobs: how many runs train at a time, each on one thread.
     """
     runs = [(name, seed + shift) for shift in SEEDS for name in F_DIVERGENCES]
-    _sweep(out, "fgan_mnist", runs, device, jobs, True)
-
-
-def _sweep(
-    out: Path, table: str, runs: list[tuple[str, int]], device: str, jobs: int, spectral: bool
-) -> None:
-    """Do the runs that have not left a row yet, and gather all rows."""
-    rows = [out / f"{table}_{name}_{s}.csv" for name, s in runs]
+    rows = [out / f"fgan_mnist_{name}_{s}.csv" for name, s in runs]
     left = [run for run, row in zip(runs, rows, strict=True) if not row.is_file()]
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        games = [
-            pool.submit(fgan_mnist_one, name, out, s, device, spectral=spectral) for name, s in left
-        ]
-        for game in games:
+        for game in [pool.submit(fgan_mnist_one, name, out, s, device) for name, s in left]:
             game.result()
-    results.write(out / f"{table}.csv", [results.read(row)[0] for row in rows])
+    results.write(out / "fgan_mnist.csv", [results.read(row)[0] for row in rows])
 
 
 def kde_references(out: Path, seed: int = 0, device: str = "cpu") -> None:
