@@ -1,11 +1,19 @@
-r"""Base distributions, as torch `Distribution` objects over vectors.
+r"""Base distributions, and networks that return a distribution: torch `Distribution` objects.
 
-:math:`z \sim p_0` with event shape `(d,)`: `sample((N,))` is `(N, d)`, `sample((S, N))` is `(S, N,
-d)`.
+A base :math:`z \sim p_0` has event shape `(d,)`: `sample((N,))` is `(N, d)`, `sample((S, N))` is
+`(S, N, d)`. An encoder :math:`q_\phi(z \mid x)` or a decoder :math:`p_\theta(x \mid z)` is a
+network inside a module that reads its output as parameters:
+
+.. math::
+
+    [\mu_\phi(x), \log \sigma_\phi(x)] = \mathrm{NN}_\phi(x), \qquad
+    q_\phi(z \mid x) = N(\mu_\phi(x), \mathrm{diag}\,\sigma_\phi(x)^2).
 """
 
-from torch import Tensor, as_tensor, cartesian_prod, ones, ones_like, stack
+from torch import Tensor, arange, as_tensor, cartesian_prod, meshgrid, nn, ones, ones_like, stack
+from torch import distributions as torch_distributions
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, Uniform
+from torch.special import ndtri
 
 
 def standard_normal(d: int, like: Tensor | None = None) -> Independent:
@@ -82,6 +90,174 @@ def corners(d: int, sd: float = 0.1, like: Tensor | None = None) -> MixtureSameF
     centres = cartesian_prod(*[stack([-one[0], one[0]])] * d).reshape(-1, d)
     clouds = Independent(Normal(centres, sd * ones_like(centres)), 1)
     return MixtureSameFamily(Categorical(ones_like(centres[:, 0])), clouds)
+
+
+class Gaussian(nn.Module):
+    r"""A network read as a Gaussian with independent coordinates, :math:`N(\mu(x), \sigma(x)^2)`.
+
+    .. math::
+
+        [\mu_\phi(x), \log \sigma_\phi(x)] = \mathrm{NN}_\phi(x), \qquad
+        z = \mu_\phi(x) + \sigma_\phi(x)\, \epsilon, \quad \epsilon \sim N(0, I)
+
+    Its `rsample` is the second formula, through which gradients pass.
+
+    Slide: VAE / large scale data (E61, E62); Experiments (E63), with the erratum X16.
+
+    Args:
+        net: maps inputs to means and log standard deviations, one after the other in the first
+            dimension of the event: `(..., 2 k)` for vectors, `(..., 2 C, H, W)` for images. With
+            `log_sd` it returns the means alone.
+        log_sd: log standard deviations for all inputs, of a shape that broadcasts to the event:
+            learnt if it is an `nn.Parameter`, fixed if it is another tensor.
+        event_dims: the number of dimensions of the event, 1 for vectors and 3 for images.
+
+    Raises:
+        ValueError: if `event_dims` is not positive; when called, if means and log standard
+            deviations cannot be told apart.
+
+    Example:
+        >>> q = Gaussian(nn.Linear(6, 2 * 3))(ones(5, 6))
+        >>> q.batch_shape, q.event_shape, q.rsample().shape
+        (torch.Size([5]), torch.Size([3]), torch.Size([5, 3]))
+    """
+
+    log_sd: Tensor | None
+
+    def __init__(self, net: nn.Module, log_sd: Tensor | None = None, event_dims: int = 1) -> None:
+        super().__init__()
+        self.net = net
+        self.event_dims = _event_dims(event_dims)
+        if isinstance(log_sd, nn.Parameter):
+            self.log_sd = log_sd
+        else:
+            self.register_buffer("log_sd", log_sd)
+
+    def forward(self, x: Tensor) -> Independent:
+        """Map inputs `(..., N, *inputs)` to a distribution of batch shape `(..., N)`."""
+        mean, log_sd = self.net(x), self.log_sd
+        if log_sd is None:
+            if mean.shape[-self.event_dims] % 2:
+                raise ValueError(
+                    f"net: expected means and log standard deviations, an even number in dimension "
+                    f"{-self.event_dims}, got shape {tuple(mean.shape)}"
+                )
+            mean, log_sd = mean.chunk(2, -self.event_dims)
+        sd = log_sd.exp().expand_as(mean)
+        # Unchecked: a number that is not finite is for `ascend` to refuse, which names the step.
+        return Independent(Normal(mean, sd, validate_args=False), self.event_dims)
+
+
+class Bernoulli(nn.Module):
+    r"""A network read as independent coins, :math:`p_\theta(x_j = 1 \mid z) = \sigma(r_j(z))`.
+
+    .. math::
+
+        \log p_\theta(x \mid z) = \sum_j x_j \log \sigma(r_j(z)) + (1 - x_j) \log \sigma(-r_j(z))
+
+    A density over zeros and ones only: grey pixels are refused, binarise them
+    (`gannotes.data.binarise`).
+
+    Slide: VAE / Experiments (E63), for binary data.
+
+    Args:
+        net: maps latent points to raw outputs of the shape of the data.
+        event_dims: the number of dimensions of the event, 1 for vectors and 3 for images.
+
+    Raises:
+        ValueError: if `event_dims` is not positive.
+
+    Example:
+        >>> p = Bernoulli(nn.Linear(2, 3))
+        >>> nn.init.zeros_(p.net.weight), nn.init.zeros_(p.net.bias)  # fair coins
+        (...)
+        >>> p(ones(5, 2)).log_prob(ones(5, 3)).exp().unique().tolist()
+        [0.125]
+    """
+
+    def __init__(self, net: nn.Module, event_dims: int = 1) -> None:
+        super().__init__()
+        self.net = net
+        self.event_dims = _event_dims(event_dims)
+
+    def forward(self, z: Tensor) -> Independent:
+        """Map latent points `(..., N, k)` to a distribution of batch shape `(..., N)`."""
+        return Independent(torch_distributions.Bernoulli(logits=self.net(z)), self.event_dims)
+
+
+def gaussian_fit(z: Tensor) -> Independent:
+    r"""The Gaussian with the moments of samples, :math:`r_\alpha(z \mid x)`.
+
+    .. math::
+
+        r_\alpha = N(\mu, \mathrm{diag}\,\sigma^2), \qquad
+        \mathrm{KL}(q \| p_0) = \mathrm{KL}(q \| r_\alpha) + E_q[\log r_\alpha - \log p_0]
+
+    Of all Gaussians with independent coordinates it is the nearest, :math:`\min_r \mathrm{KL}(q \|
+    r)`. It is where annealing starts when :math:`q` has no density, and what adaptive contrast
+    takes out of the ratio that a critic must learn; then treat its moments as constants
+    (`gaussian_fit(z.detach())`).
+
+    Slide: beyond the deck (I09, I10; behind the rows "AVB + AC" of T04).
+
+    References:
+        Mescheder, Nowozin and Geiger, Adversarial variational Bayes, 2017.
+
+    Args:
+        z: samples `(N_z, ..., N, k)`, at least two for each point.
+
+    Returns:
+        A distribution of batch shape `(..., N)` and event shape `(k,)`.
+
+    Raises:
+        ValueError: if there are fewer than two samples.
+
+    Example:
+        >>> gaussian_fit(as_tensor([[0.0], [2.0]])).mean
+        tensor([1.])
+    """
+    if z.ndim < 2 or len(z) < 2:
+        raise ValueError(f"z: expected at least two samples (N_z, ..., N, k), got {tuple(z.shape)}")
+    return Independent(Normal(z.mean(0), z.std(0, correction=0)), 1)
+
+
+def latent_grid(n: int, like: Tensor | None = None) -> Tensor:
+    r"""Points of the plane that share the mass of :math:`N(0, I_2)` equally.
+
+    .. math::
+
+        z_{ij} = \Big(\Phi^{-1}\big(\tfrac{i - 1/2}{n}\big),\; \Phi^{-1}\big(\tfrac{j -
+        1/2}{n}\big)\Big), \qquad i, j = 1, \dots, n
+
+    The first coordinate grows down the rows of a picture, the second along its columns. The slide's
+    :math:`i/n` puts the last row and column at infinity.
+
+    Slide: VAE / Structure of the latent space (E66), with the erratum X18.
+
+    Args:
+        n: the number of rows and of columns.
+        like: as for `standard_normal`.
+
+    Returns:
+        Latent points `(n, n, 2)`.
+
+    Raises:
+        ValueError: if `n` is not positive.
+
+    Example:
+        >>> latent_grid(4)[0, :, 1]
+        tensor([-1.1503, -0.3186,  0.3186,  1.1503])
+    """
+    if n < 1:
+        raise ValueError(f"n: expected a positive number of rows, got {n}")
+    quantile = ndtri((arange(n) + 0.5).to(_ones(n, like)) / n)
+    return stack(meshgrid(quantile, quantile, indexing="ij"), -1)
+
+
+def _event_dims(event_dims: int) -> int:
+    if event_dims < 1:
+        raise ValueError(f"event_dims: expected a positive number, got {event_dims}")
+    return event_dims
 
 
 def _ones(d: int, like: Tensor | None) -> Tensor:

@@ -38,12 +38,14 @@ class ReplicaLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(replicas, 1, outputs).uniform_(-scale, scale))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `(S, N, inputs)` to `(S, N, outputs)`."""
-        if x.ndim != 3 or x.shape[0] != self.weight.shape[0]:
+        """Map `(..., S, N, inputs)` to `(..., S, N, outputs)`."""
+        if x.ndim < 3 or x.shape[-3] != self.weight.shape[0]:
             raise ValueError(
                 f"x: expected shape (S, N, d) with S = {self.weight.shape[0]} replicas, "
                 f"got {tuple(x.shape)}"
             )
+        if x.ndim > 3:  # several latent samples for each point
+            return x @ self.weight.mT + self.bias
         return torch.baddbmm(self.bias, x, self.weight.mT)
 
     def extra_repr(self) -> str:
@@ -76,6 +78,32 @@ class Autocast(nn.Module):
     def forward(self, *x: Tensor) -> Tensor:
         with torch.autocast(x[0].device.type, self.dtype):
             return self.net(*x).float()
+
+
+class Folded(nn.Module):
+    """Fold all leading dimensions into one batch: for convolutions, which take one only.
+
+    Slide: beyond the deck.
+
+    Args:
+        net: the network, from `(N, *inputs)` to `(N, *outputs)`.
+        input_dims: the number of dimensions of an input, 1 for vectors and 3 for images.
+
+    Example:
+        >>> Folded(image_generator(16, 8))(torch.zeros(4, 2, 16)).shape
+        torch.Size([4, 2, 1, 28, 28])
+    """
+
+    def __init__(self, net: nn.Module, input_dims: int = 1) -> None:
+        super().__init__()
+        self.net = net
+        self.input_dims = input_dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(..., *inputs)` to `(..., *outputs)`."""
+        split = x.ndim - self.input_dims
+        y = self.net(x.reshape(-1, *x.shape[split:]))
+        return y.reshape(*x.shape[:split], *y.shape[1:])
 
 
 def leaky_relu() -> nn.Module:

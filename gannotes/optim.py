@@ -148,7 +148,8 @@ def fit(
     Args:
         step: one step of an algorithm: takes a batch, returns named objectives.
         batches: what to iterate over; its length, if it has one, is the number of steps.
-        progress: whether to show a bar (the environment variable `TQDM_DISABLE` hides it too).
+        progress: whether to show a bar; a chapter says no, or the bar becomes an output. On a
+            terminal the environment variable `TQDM_DISABLE` hides it too.
         checkpoint: the file to save to and to continue from.
         every: how many steps lie between two checkpoints.
 

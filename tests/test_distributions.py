@@ -1,12 +1,23 @@
-"""Base distributions: shapes, moments and densities against closed forms."""
+"""Base distributions, networks read as densities: shapes, moments, closed forms, quadrature."""
 
 import math
 
 import pytest
 import torch
 from scipy import stats
+from torch import nn
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from gannotes.distributions import standard_normal, uniform
+from gannotes.distributions import (
+    Bernoulli,
+    Gaussian,
+    gaussian_fit,
+    latent_grid,
+    standard_normal,
+    uniform,
+)
+from gannotes.divergences import jensen_shannon, kl
 
 
 @pytest.mark.parametrize("p", [standard_normal(3), uniform(3, -1.0, 2.0)])
@@ -30,6 +41,153 @@ def test_densities_are_those_of_scipy():
 def test_the_type_follows_the_example():
     assert standard_normal(2).sample().dtype == torch.float32
     assert standard_normal(2, torch.zeros(1, dtype=torch.float64)).sample().dtype == torch.float64
+
+
+def randn(*shape):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_gaussian_reads_means_and_log_standard_deviations():
+    """E61, E63."""
+    net = nn.Linear(4, 6).double()
+    x = randn(5, 4)
+    q = Gaussian(net)(x)
+    mean, log_sd = net(x)[:, :3], net(x)[:, 3:]
+    z = randn(2, 5, 3)
+    expected = stats.norm(mean.detach(), log_sd.exp().detach()).logpdf(z).sum(-1)
+    assert q.log_prob(z).detach().numpy() == pytest.approx(expected)
+
+
+def test_samples_are_reparameterised():
+    """E62: the gradient of the mean is 1, that of the log standard deviation is sigma epsilon."""
+    parameters = torch.tensor([[0.5, -1.0, 0.2, -0.3, 0.1, -1.0]], dtype=torch.float64)
+    parameters.requires_grad_()
+    torch.manual_seed(0)
+    z = Gaussian(nn.Identity())(parameters).rsample()
+    torch.manual_seed(0)
+    epsilon = torch.randn(1, 3, dtype=torch.float64)
+    mean, sd = parameters.detach()[:, :3], parameters.detach()[:, 3:].exp()
+    torch.testing.assert_close(z, mean + sd * epsilon)
+    (gradient,) = torch.autograd.grad(z.sum(), parameters)
+    torch.testing.assert_close(gradient, torch.cat([torch.ones(1, 3), sd * epsilon], -1).double())
+
+
+def test_the_divergence_from_the_base_has_its_closed_form():
+    """E64: half the sum of mu^2 + sigma^2 - 1 - 2 log sigma."""
+    p_0 = standard_normal(3, torch.zeros(1, dtype=torch.float64))
+    parameters = torch.tensor([0.5, -1.0, 0.2, -0.3, 0.1, -1.0], dtype=torch.float64)
+    q = Gaussian(nn.Identity())(parameters)
+    assert kl_divergence(q, p_0).item() == pytest.approx(1.297774839, abs=1e-9)
+    assert kl_divergence(Gaussian(nn.Identity())(0 * parameters), p_0).item() == 0
+
+
+def test_a_standard_deviation_of_its_own_is_learnt_or_fixed():
+    z = randn(5, 2)
+    fixed = Gaussian(nn.Linear(2, 3).double(), log_sd=torch.tensor(0.5).log())
+    assert fixed(z).stddev.unique().item() == pytest.approx(0.5)
+    assert len(list(fixed.parameters())) == 2
+    learnt = Gaussian(nn.Linear(2, 3).double(), log_sd=nn.Parameter(torch.zeros(3).double()))
+    learnt(z).log_prob(randn(5, 3)).sum().backward()
+    assert learnt.log_sd.grad.shape == (3,)
+    assert (
+        set(fixed.state_dict()) == set(learnt.state_dict()) == {"net.weight", "net.bias", "log_sd"}
+    )
+
+
+def test_images_are_single_events():
+    image = Gaussian(nn.Identity(), event_dims=3)(randn(4, 2, 5, 5))
+    assert (image.batch_shape, image.event_shape) == ((4,), (1, 5, 5))
+    torch.testing.assert_close(image.mean, randn(4, 2, 5, 5)[:, :1])
+    logits = randn(4, 1, 5, 5)
+    coins = Bernoulli(nn.Identity(), event_dims=3)(logits)
+    x = (logits > 0).double()
+    expected = -binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(-1)
+    torch.testing.assert_close(coins.log_prob(x), expected)
+    torch.testing.assert_close(coins.mean, logits.sigmoid())
+
+
+# A density that is far from Gaussian, on a grid: half N(-1.2, 0.4^2), half N(1.2, 0.4^2).
+X = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
+Q = MixtureSameFamily(
+    Categorical(torch.ones(2, dtype=torch.float64)),
+    Normal(torch.tensor([-1.2, 1.2], dtype=torch.float64), 0.4),
+)
+DX = (X[1] - X[0]).item()
+
+
+def quantiles() -> torch.Tensor:
+    """Samples of Q without noise: one in the middle of each of 20,000 equal masses."""
+    mass = torch.cumsum(Q.log_prob(X).exp() * DX, 0)
+    middles = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
+    return X[torch.searchsorted(mass, middles).clamp(max=len(X) - 1)].unsqueeze(-1)
+
+
+def test_a_gaussian_fit_splits_the_divergence_from_the_base():
+    """I09: KL(q, p_0) = KL(q, r) + E_q[log r - log p_0], so that a critic learns less."""
+    r = gaussian_fit(quantiles())
+    assert r.mean.item() == pytest.approx(0, abs=1e-3)
+    assert r.variance.item() == pytest.approx(1.2**2 + 0.4**2, rel=1e-3)
+    p_0 = standard_normal(1, X)
+    log_q, log_r, log_p_0 = Q.log_prob(X), r.log_prob(X[:, None]), p_0.log_prob(X[:, None])
+    whole, contrast = kl(log_q, log_p_0, DX), kl(log_q, log_r, DX)
+    rest = (log_q.exp() * (log_r - log_p_0)).sum() * DX
+    assert whole.item() == pytest.approx((contrast + rest).item(), abs=1e-9)
+    # the second term needs moments only: KL of the fitted Gaussian from the base
+    assert rest.item() == pytest.approx(kl_divergence(r, p_0).item(), abs=1e-3)
+    assert jensen_shannon(log_q, log_r, DX) < jensen_shannon(log_q, log_p_0, DX)
+
+
+def test_what_the_critic_learns_is_the_divergence_of_the_whitened_samples():
+    """I09: KL(q, r) = KL of (z - mu) / sigma from N(0, 1); and it is 0 for a Gaussian."""
+    r = gaussian_fit(quantiles())
+    whitened_log_q = Q.log_prob(r.mean + r.stddev * X) + r.stddev.log()
+    base = standard_normal(1, X).log_prob(X[:, None])
+    contrast = kl(Q.log_prob(X), r.log_prob(X[:, None]), DX)
+    assert kl(whitened_log_q, base, DX).item() == pytest.approx(contrast.item(), abs=1e-9)
+    q = Normal(torch.tensor(0.7, dtype=torch.float64), 0.3)
+    z = q.icdf((torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000).unsqueeze(-1)
+    fit = gaussian_fit(z)
+    assert kl(q.log_prob(X), fit.log_prob(X[:, None]), DX).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_no_other_gaussian_is_nearer_than_the_fit():
+    r, log_q = gaussian_fit(quantiles()), Q.log_prob(X)
+    best = kl(log_q, r.log_prob(X[:, None]), DX)
+    for shift, scale in [(0.1, 1.0), (-0.1, 1.0), (0.0, 0.9), (0.0, 1.1)]:
+        other = Independent(Normal(r.mean + shift, r.stddev * scale), 1)
+        assert kl(log_q, other.log_prob(X[:, None]), DX) > best + 1e-3
+
+
+def test_a_fit_has_one_gaussian_per_point():
+    fit = gaussian_fit(randn(100, 4, 3))
+    assert (fit.batch_shape, fit.event_shape) == ((4,), (3,))
+    torch.testing.assert_close(fit.stddev, randn(100, 4, 3).std(0, correction=0))
+
+
+def test_the_latent_grid_shares_the_mass_equally():
+    """E66, X18: cell mid-points; all finite, symmetric, the first coordinate down the rows."""
+    z = latent_grid(4, torch.zeros(1, dtype=torch.float64))
+    side = [-1.150349380, -0.318639364, 0.318639364, 1.150349380]
+    assert z.shape == (4, 4, 2)
+    assert z[:, 0, 0].tolist() == pytest.approx(side, abs=1e-9)
+    assert z[0, :, 1].tolist() == pytest.approx(side, abs=1e-9)
+    assert stats.norm.cdf(latent_grid(20)[:, 3, 0]) == pytest.approx((torch.arange(20) + 0.5) / 20)
+    assert latent_grid(50).isfinite().all()
+    torch.testing.assert_close(z.flip(0, 1), -z)
+
+
+def test_wrong_input_to_a_density_is_named():
+    with pytest.raises(
+        ValueError, match="net: expected means and log standard deviations, an even"
+    ):
+        Gaussian(nn.Identity())(torch.zeros(2, 3))
+    for network in (Gaussian, Bernoulli):
+        with pytest.raises(ValueError, match="event_dims: expected a positive number, got 0"):
+            network(nn.Identity(), event_dims=0)
+    with pytest.raises(ValueError, match=r"z: expected at least two samples .* got \(1, 3\)"):
+        gaussian_fit(torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="n: expected a positive number of rows, got 0"):
+        latent_grid(0)
 
 
 def test_wrong_input_is_named():

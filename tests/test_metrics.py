@@ -1,4 +1,4 @@
-"""Metrics against scipy, brute force and closed forms."""
+"""Metrics against scipy, brute force, quadrature and closed forms."""
 
 import math
 
@@ -7,10 +7,14 @@ import pytest
 import torch
 from scipy import integrate, stats
 from scipy.spatial import cKDTree
+from torch.distributions import Independent, MultivariateNormal, Normal, StudentT
 
-from gannotes import metrics
+from gannotes import metrics, nets
+from gannotes.distributions import Bernoulli, Gaussian, gaussian_fit, standard_normal
 from gannotes.metrics import (
+    annealed_importance_sampling,
     class_shares,
+    importance_weighted,
     kernel_density,
     mode_coverage,
     nearest_neighbours,
@@ -18,6 +22,8 @@ from gannotes.metrics import (
     standard_error,
     wasserstein_1d,
 )
+from gannotes.models.vae import VAE
+from gannotes.samples import gauss_hermite, log_marginal
 
 F64 = torch.float64
 
@@ -169,7 +175,155 @@ def test_wasserstein_equals_scipy(n):
     assert wasserstein_1d(x, x).abs().max() < 1e-12
 
 
+# Evidence
+
+
+def linear_gaussian(d, k, n, sd, seed=0):
+    """A model whose evidence, posterior mean and best diagonal Gaussian have closed forms."""
+    torch.manual_seed(seed)
+    W, noise = torch.randn(d, k, dtype=F64), torch.tensor(sd, dtype=F64)
+    p = MultivariateNormal(torch.zeros(d, dtype=F64), W @ W.T + sd**2 * torch.eye(d, dtype=F64))
+    x, p_0 = p.sample((n,)), standard_normal(k, W)
+
+    def log_joint(z):
+        return p_0.log_prob(z) + Independent(Normal(z @ W.T, noise), 1).log_prob(x)
+
+    precision = torch.eye(k, dtype=F64) + W.T @ W / sd**2
+    mean = x @ W @ precision.inverse() / sd**2
+    q = Independent(Normal(mean, precision.diag().rsqrt().expand_as(mean)), 1)
+    return log_joint, q, p_0.expand((n,)), p.log_prob(x), MultivariateNormal(mean, precision)
+
+
+@pytest.mark.parametrize(("d", "k"), [(1, 1), (3, 2), (12, 4)])
+def test_both_estimates_of_the_evidence_are_exact_on_linear_gaussian_models(d, k):
+    log_joint, q, _, exact, _ = linear_gaussian(d, k, 10, 0.6)
+    for found in (
+        importance_weighted(log_joint, q, 3000),
+        annealed_importance_sampling(log_joint, q, temperatures=60).log_p,
+    ):
+        assert found.shape == (10,)
+        assert found.mean().item() == pytest.approx(exact.mean().item(), abs=0.05)
+        torch.testing.assert_close(found, exact, atol=0.3, rtol=0)
+
+
+def test_annealing_is_right_where_importance_weights_are_not():
+    """Eight latents, from twice and from half the posterior's spread: weights degenerate."""
+    log_joint, q, _, exact, _ = linear_gaussian(20, 8, 10, 0.5)
+    bad = Independent(Normal(q.mean + 2 * q.stddev, q.stddev / 2), 1)
+    weighted = importance_weighted(log_joint, bad, 200).mean() - exact.mean()
+    annealed = annealed_importance_sampling(log_joint, bad, temperatures=100).log_p - exact
+    assert weighted < -3
+    assert abs(annealed.mean()) < 0.3
+
+
+def test_annealing_from_the_base_distribution_in_one_dimension():
+    """z ~ N(0, 1), x | z ~ N(1.5 z + 0.3, 0.25), x = 1.2: log p(x) = -1.539083899."""
+    torch.manual_seed(0)
+    p_0 = standard_normal(1, torch.zeros(1, dtype=F64))
+
+    def log_joint(z):
+        return p_0.log_prob(z) + Normal(1.5 * z + 0.3, 0.5).log_prob(torch.tensor(1.2)).sum(-1)
+
+    found = annealed_importance_sampling(log_joint, p_0, chains=300, temperatures=50)
+    assert found.log_p.item() == pytest.approx(-1.539083899, abs=0.05)
+    posterior = Normal(0.54, 0.1**0.5)
+    assert found.z.mean().item() == pytest.approx(posterior.mean.item(), abs=0.1)
+    assert found.z.std().item() == pytest.approx(posterior.stddev.item(), abs=0.1)
+
+
+def test_annealed_weights_are_unbiased_for_any_number_of_temperatures():
+    """The average weight is p(x), though five temperatures leave the chains far behind."""
+    torch.manual_seed(0)
+    log_joint, _, p_0, exact, _ = linear_gaussian(3, 2, 1, 0.6)
+    chains = 40_000
+    found = annealed_importance_sampling(log_joint, p_0, chains, temperatures=5, leapfrog=3)
+    ratio = (found.log_weights - exact).exp()
+    error = ratio.std().item() / math.sqrt(chains)
+    assert error < 0.05
+    assert ratio.mean().item() == pytest.approx(1, abs=4 * error)
+    assert (found.log_weights.mean() - exact).item() < -0.3
+
+
+def test_a_move_leaves_its_target_invariant():
+    """Heavy tails, every temperature the same density: draws stay draws, weights stay constant."""
+    torch.manual_seed(0)
+    q = Independent(StudentT(torch.full((1,), 6.0, dtype=F64), 1.0, 2.0), 1)
+    found = annealed_importance_sampling(
+        lambda z: q.log_prob(z) - 3.0, q, chains=4000, temperatures=30, leapfrog=4
+    )
+    torch.testing.assert_close(found.log_weights, torch.full((4000,), -3.0, dtype=F64))
+    assert stats.kstest(found.z[:, 0].numpy(), stats.t(6, 1, 2).cdf).pvalue > 0.01
+
+
+def test_the_pilots_find_the_acceptance_that_is_asked_for():
+    log_joint, q, _, _, _ = linear_gaussian(20, 8, 5, 0.5)
+    found = annealed_importance_sampling(log_joint, q, temperatures=100)
+    assert found.acceptance.tolist() == pytest.approx([0.65] * 5, abs=0.1)
+
+
+def test_two_modes_are_both_counted():
+    """x | z ~ N(z^2, 0.3^2): a posterior with two modes, its evidence by quadrature."""
+    torch.manual_seed(0)
+    x, p_0 = torch.tensor([0.5, 1.0, 2.0], dtype=F64), standard_normal(1, torch.zeros(1).double())
+
+    def log_joint(z):
+        return p_0.log_prob(z) + Normal(z[..., 0] ** 2, 0.3).log_prob(x)
+
+    nodes = torch.linspace(-8, 8, 4001, dtype=F64).unsqueeze(-1)
+    exact = log_marginal(
+        lambda z: Normal(z[:, 0] ** 2, 0.3).log_prob(x.unsqueeze(-1)),
+        nodes,
+        p_0.log_prob(nodes) + math.log(16 / 4000),
+    )
+    q = gaussian_fit(torch.stack([x.sqrt(), -x.sqrt()]).unsqueeze(-1))
+    found = annealed_importance_sampling(log_joint, q, chains=1000, temperatures=100)
+    torch.testing.assert_close(found.log_p, exact, atol=0.15, rtol=0)
+    assert found.log_p.mean().item() == pytest.approx(exact.mean().item(), abs=0.05)
+    assert (found.z[..., 0] > 0).double().mean().item() == pytest.approx(0.5, abs=0.05)
+    torch.testing.assert_close(importance_weighted(log_joint, q), exact, atol=0.1, rtol=0)
+
+
+def test_a_bernoulli_vae_against_quadrature():
+    torch.manual_seed(0)
+    vae = VAE(
+        Gaussian(nets.mlp(6, 8, 2)), Bernoulli(nets.mlp(1, 8, 6)), standard_normal(1)
+    ).double()
+    vae.p_0 = standard_normal(1, torch.zeros(1, dtype=F64))
+    x = torch.bernoulli(torch.full((4, 6), 0.5, dtype=F64))
+    nodes, log_weights = gauss_hermite(100)
+    with torch.no_grad():
+        exact = log_marginal(
+            lambda z: vae.decoder(z.unsqueeze(1)).log_prob(x).T, nodes, log_weights
+        )
+    q = vae.encoder(x)  # part of a graph, and so is the decoder
+    found = annealed_importance_sampling(lambda z: vae.log_joint(x, z), q, temperatures=50)
+    weighted = importance_weighted(lambda z: vae.log_joint(x, z), q)
+    for log_p in (found.log_p, weighted):
+        assert not log_p.requires_grad
+        torch.testing.assert_close(log_p, exact, atol=0.05, rtol=0)
+    assert all(parameter.grad is None for parameter in vae.parameters())
+
+
+def test_chunks_use_every_sample_once():
+    seen = []
+
+    def log_joint(z):
+        seen.append(z)
+        return z.sum(-1)
+
+    q = standard_normal(2).expand((3,))
+    found = importance_weighted(log_joint, q, samples=20, chunk=8)
+    assert [len(part) for part in seen] == [8, 8, 4]
+    z = torch.cat(seen)
+    expected = (z.sum(-1) - q.log_prob(z)).double().exp().mean(0).log()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+
+
 # Errors
+
+
+def sum_of(z):
+    return z.sum(-1)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +344,12 @@ def test_wasserstein_equals_scipy(n):
         (lambda: class_shares(torch.zeros(3)), "logits"),
         (lambda: wasserstein_1d(torch.zeros(0), torch.zeros(1)), "x and y must"),
         (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(3, 1)), "x and y: leading"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), 0), "samples must"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), 1, 0), "chunk must"),
+        (lambda: importance_weighted(lambda z: z, standard_normal(2)), "log_joint: expected one"),
+        (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 0), "chains must"),
+        (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 0), "temperatures"),
+        (lambda: annealed_importance_sampling(sum_of, Normal(0.0, 1.0)), "q: expected vectors"),
     ],
 )
 def test_errors_name_the_argument(call, name):

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from gannotes import bounds, nets
-from gannotes.distributions import standard_normal
+from gannotes.distributions import Gaussian, standard_normal
 from gannotes.divergences import F_DIVERGENCES, alpha_family
-from gannotes.models import fgan, gan
+from gannotes.models import fgan, gan, vae
 from gannotes.optim import ascend, descend
 
 BOUNDS = [bounds.bernoulli, bounds.least_squares, bounds.relativistic]
@@ -126,3 +126,87 @@ def test_a_batch_that_is_not_finite_is_refused_before_anything_moves(name):
         with pytest.raises(FloatingPointError, match="objective: expected finite values"):
             step(model, x, theta, phi)
         assert moved(model, before) == set()
+
+
+# The models whose players ascend one bound together.
+
+TERMS = pytest.mark.parametrize("kl", [vae.analytic_kl, vae.sampled_kl])
+
+
+def make_vae(kl, replicas=None):
+    """The model, the optimisers of its decoder, of its encoder and of both, and a batch."""
+    torch.manual_seed(0)
+    encoder, decoder = (Gaussian(nets.mlp(2, 8, 4, replicas=replicas)) for _ in range(2))
+    model = vae.VAE(encoder, decoder, standard_normal(2), kl)
+    owned = (decoder.parameters(), encoder.parameters(), model.parameters())
+    players = [torch.optim.SGD(parameters, lr=0.01) for parameters in owned]
+    return model, *players, torch.randn(*(() if replicas is None else (replicas,)), 16, 2)
+
+
+@TERMS
+@pytest.mark.parametrize("objective", ["elbo", "elbo_score", "importance_weighted"])
+def test_only_the_network_that_is_named_ascends_a_bound(kl, objective):
+    model, theta, phi, theta_phi, x = make_vae(kl)
+    players = [(theta, {"decoder"}), (phi, {"encoder"}), (theta_phi, {"encoder", "decoder"})]
+    for player, expected in players:
+        before = copy.deepcopy(model.state_dict())
+        model.zero_grad()
+        ascend(player, getattr(model, objective)(x, 2).mean(-1))
+        assert moved(model, before) == expected
+        received = {
+            name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None
+        }
+        assert received == expected
+
+
+@TERMS
+def test_a_vae_step_moves_both_networks_and_returns_detached_named_values(kl):
+    model, _, _, theta_phi, x = make_vae(kl)
+    before = copy.deepcopy(model.state_dict())
+    values = vae.step(model, x, theta_phi, N_z=3)
+    assert moved(model, before) == {"encoder", "decoder"}
+    assert set(values) == {"elbo", "kl"}
+    assert all(value.shape == () and not value.requires_grad for value in values.values())
+
+
+@TERMS
+def test_a_vae_step_raises_the_bound_on_the_same_samples(kl):
+    model, _, _, theta_phi, x = make_vae(kl)
+
+    def value():
+        torch.manual_seed(7)
+        return model.elbo(x).mean(-1)
+
+    before = value()
+    ascend(theta_phi, before)
+    assert value() > before
+
+
+@TERMS
+def test_a_vae_step_is_deterministic_under_a_seed(kl):
+    ends = []
+    for _ in range(2):
+        model, _, _, theta_phi, x = make_vae(kl)
+        for _ in range(3):
+            vae.step(model, x, theta_phi)
+        ends.append(model.state_dict())
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+@TERMS
+def test_a_leading_dimension_gives_a_vae_one_value_per_replica(kl):
+    model, _, _, theta_phi, x = make_vae(kl, replicas=3)
+    assert model.sample((3, 5)).shape == (3, 5, 2)
+    values = vae.step(model, x, theta_phi, N_z=2)
+    assert values["elbo"].shape == (3,)
+    assert len(set(values["elbo"].tolist())) == 3
+
+
+@TERMS
+def test_a_vae_refuses_a_batch_that_is_not_finite_before_anything_moves(kl):
+    model, _, _, theta_phi, x = make_vae(kl)
+    x[3, 1] = math.nan
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises((FloatingPointError, ValueError)):  # torch's base checks its own
+        vae.step(model, x, theta_phi)
+    assert moved(model, before) == set()

@@ -54,6 +54,22 @@ def test_a_critic_returns_one_number_per_sample():
     assert nets.image_critic(8)(torch.zeros(5, 1, 28, 28)).shape == (5,)
 
 
+def test_replicas_take_further_leading_dimensions():
+    torch.manual_seed(0)
+    net = nets.mlp(2, 8, 3, replicas=4).double()
+    z = torch.randn(5, 4, 7, 2, dtype=torch.float64)
+    torch.testing.assert_close(net(z), torch.stack([net(part) for part in z]))
+
+
+def test_folded_leading_dimensions_come_back():
+    torch.manual_seed(0)
+    net = nn.Conv2d(1, 2, 3)
+    x = torch.randn(4, 5, 1, 6, 6)
+    folded = nets.Folded(net, input_dims=3)(x)
+    assert folded.shape == (4, 5, 2, 4, 4)
+    torch.testing.assert_close(folded[2], net(x[2]))
+
+
 def test_image_networks_have_the_size_of_the_images():
     x = nets.image_generator(16, 8)(torch.zeros(5, 16))
     assert x.shape == (5, 1, 28, 28)

@@ -30,10 +30,12 @@ from gannotes.recipes.gan import (
     ring_remedied,
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
+from gannotes.recipes.vae import DIMENSIONS, digit_vae, vae_mnist_one, vae_mnist_single
 
 __all__ = [
     "RECIPES",
     "Univariate",
+    "digit_vae",
     "fgan_generator",
     "fgan_mnist",
     "fgan_mnist_one",
@@ -50,6 +52,8 @@ __all__ = [
     "ring_remedied",
     "univariate",
     "univariate_grid",
+    "vae_mnist_one",
+    "vae_mnist_single",
 ]
 
 RECIPES: dict[str, Callable[..., None]] = {
@@ -62,5 +66,6 @@ RECIPES: dict[str, Callable[..., None]] = {
         fgan_mnist,
         *(fgan_mnist_single(name) for name in F_DIVERGENCES),
         kde_references,
+        *(vae_mnist_single(k) for k in DIMENSIONS),
     )
 }

@@ -43,7 +43,7 @@ def write_card(
     settings = {
         name: parameter.default
         for name, parameter in inspect.signature(recipe).parameters.items()
-        if name not in {"out", "seed", "device", "jobs", "divergence"}
+        if name not in {"out", "seed", "device", "jobs", "divergence", "k"}
     }
     lines = {
         "architecture": f"`{architecture}`",
