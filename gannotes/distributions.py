@@ -8,11 +8,34 @@ network inside a module that reads its output as parameters:
 
     [\mu_\phi(x), \log \sigma_\phi(x)] = \mathrm{NN}_\phi(x), \qquad
     q_\phi(z \mid x) = N(\mu_\phi(x), \mathrm{diag}\,\sigma_\phi(x)^2).
+
+What can be sampled need not have a density that can be computed: `Implicit` pushes noise through a
+network, and its `log_prob` says no.
 """
 
-from torch import Tensor, arange, as_tensor, cartesian_prod, meshgrid, nn, ones, ones_like, stack
+from collections.abc import Callable, Sequence
+
+from torch import (
+    Size,
+    Tensor,
+    arange,
+    as_tensor,
+    cartesian_prod,
+    meshgrid,
+    nn,
+    ones,
+    ones_like,
+    stack,
+)
 from torch import distributions as torch_distributions
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, Uniform
+from torch.distributions import (
+    Categorical,
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    Uniform,
+)
 from torch.special import ndtri
 
 
@@ -183,6 +206,135 @@ class Bernoulli(nn.Module):
     def forward(self, z: Tensor) -> Independent:
         """Map latent points `(..., N, k)` to a distribution of batch shape `(..., N)`."""
         return Independent(torch_distributions.Bernoulli(logits=self.net(z)), self.event_dims)
+
+
+class Sampler(Distribution):
+    r"""Samples :math:`z = g(\epsilon)` without a density: it can be drawn from, and nothing else.
+
+    Slide: AVB / black-box inference models (E76).
+
+    Args:
+        draw: maps a sample shape to samples `(*sample_shape, *batch_shape, *event)`, through which
+            gradients pass.
+        batch_shape: the leading dimensions of a single draw.
+
+    Example:
+        >>> Sampler(lambda shape: ones(*shape, 5, 2), Size([5])).rsample(Size([3])).shape
+        torch.Size([3, 5, 2])
+    """
+
+    arg_constraints = {}
+    has_rsample = True
+
+    def __init__(self, draw: Callable[[Size], Tensor], batch_shape: Size) -> None:
+        self.draw = draw
+        super().__init__(batch_shape, validate_args=False)
+
+    @property
+    def event_shape(self) -> Size:
+        """The shape of one event; found out by a draw."""
+        return self.draw(Size()).shape[len(self.batch_shape) :]
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draw, differentiably: `(*sample_shape, *batch_shape, *event)`."""
+        return self.draw(Size(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Refused: an implicit law has no density that could be computed."""
+        raise NotImplementedError(
+            "log_prob: expected a law with a density, got an implicit one, which can only be "
+            "sampled; learn its ratio to another law (models.avb), or use distributions.Gaussian"
+        )
+
+
+class Implicit(nn.Module):
+    r"""A network with noise among its inputs, :math:`z = z_\phi(x, \epsilon)`: any law, no density.
+
+    .. math:: z_\phi(x, \epsilon) = g_\phi(h_\phi(x), \epsilon), \qquad \epsilon \sim p(\epsilon)
+
+    The features :math:`h` of a point are computed once for all its samples.
+
+    Slide: AVB / black-box inference models (E76).
+
+    Args:
+        features: maps inputs `(..., N, *inputs)` to features `(..., N, H)`.
+        head: maps features `(..., N, H)` and noise `(*sample_shape, ..., N, e)` to samples
+            `(*sample_shape, ..., N, k)`; `gannotes.nets.Pair` broadcasts the two.
+        noise: the law of :math:`\epsilon`, event shape `(e,)`.
+
+    Example:
+        >>> from gannotes.nets import Pair
+        >>> head = Pair(nn.Identity(), nn.Linear(3, 8), nn.Linear(8, 2))
+        >>> q = Implicit(nn.Linear(6, 8), head, standard_normal(3))(ones(5, 6))
+        >>> q.batch_shape, q.rsample(Size([4])).shape
+        (torch.Size([5]), torch.Size([4, 5, 2]))
+    """
+
+    def __init__(self, features: nn.Module, head: nn.Module, noise: Distribution) -> None:
+        super().__init__()
+        self.features = features
+        self.head = head
+        self.noise = noise
+
+    def forward(self, x: Tensor) -> Sampler:
+        """Map inputs `(..., N, *inputs)` to a law of batch shape `(..., N)`."""
+        h = self.features(x)
+        batch = h.shape[:-1]
+        return Sampler(lambda shape: self.head(h, self.noise.sample(shape + batch)), batch)
+
+
+class Deterministic(nn.Module):
+    r"""A network read as the law of its only value, :math:`q(z \mid x) = \delta(z - E(x))`.
+
+    Slide: ALI / BiGAN (E67), where encoder and decoder have no noise.
+
+    Args:
+        net: maps inputs to values.
+        event_dims: the number of dimensions of a value, 1 for vectors and 3 for images.
+
+    Raises:
+        ValueError: if `event_dims` is not positive.
+
+    Example:
+        >>> q = Deterministic(nn.Linear(6, 2))(ones(5, 6))
+        >>> q.batch_shape, bool((q.rsample(Size([4])) == q.mean).all())
+        (torch.Size([5]), True)
+    """
+
+    def __init__(self, net: nn.Module, event_dims: int = 1) -> None:
+        super().__init__()
+        self.net = net
+        self.event_dims = _event_dims(event_dims)
+
+    def forward(self, x: Tensor) -> "Point":
+        """Map inputs `(..., N, *inputs)` to a point mass of batch shape `(..., N)`."""
+        return Point(self.net(x), self.event_dims)
+
+
+class Point(Sampler):
+    r"""The law of one value.
+
+    Slide: ALI / BiGAN (E67).
+
+    Args:
+        value: where all mass is, `(..., N, *event)`.
+        event_dims: the number of dimensions of the event.
+
+    Example:
+        >>> Point(ones(5, 2)).mean.shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(self, value: Tensor, event_dims: int = 1) -> None:
+        self.value = value
+        super().__init__(
+            lambda shape: value.expand(*shape, *value.shape), value.shape[:-event_dims]
+        )
+
+    @property
+    def mean(self) -> Tensor:
+        """The value itself."""
+        return self.value
 
 
 def gaussian_fit(z: Tensor) -> Independent:

@@ -106,6 +106,67 @@ class Folded(nn.Module):
         return y.reshape(*x.shape[:split], *y.shape[1:])
 
 
+class Pair(nn.Module):
+    r"""A network of two inputs, :math:`g(h_a(a) + h_b(b))`, such as a critic of pairs.
+
+    With affine last layers in :math:`h_a` and :math:`h_b` this is an affine map of both features
+    side by side, but what depends on one input alone is computed once: leading dimensions
+    broadcast, so that many `b` can meet one `a`.
+
+    Slide: ALI (E68), :math:`D_\omega(x, z)`; AVB (E70), :math:`r_\omega(z, x)`, and (E76),
+    :math:`z_\phi(x, \epsilon)`.
+
+    Args:
+        first: maps the first input to features `(..., H)`.
+        second: maps the second input to features of the same width.
+        head: maps the sum to the output.
+
+    Example:
+        >>> r = Pair(nn.Linear(2, 8), nn.Linear(3, 8), critic(8, 8))
+        >>> r(torch.zeros(4, 5, 2), torch.zeros(5, 3)).shape
+        torch.Size([4, 5])
+    """
+
+    def __init__(self, first: nn.Module, second: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+        self.head = head
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.head(self.first(a) + self.second(b))
+
+
+class Warp(nn.Module):
+    r"""Noise bent out of shape, :math:`z = \mu(h) + \sigma(h) (\epsilon' + f(h, \epsilon))`.
+
+    The head of an implicit encoder. Where :math:`f` is zero, its law is the Gaussian of a VAE, so
+    that training may begin there. :math:`\epsilon'` are the first coordinates of the noise, as many
+    as `z` has.
+
+    Slide: AVB / black-box inference models (E76).
+
+    Args:
+        affine: maps features `(..., H)` to means and log standard deviations `(..., 2 k)`.
+        bend: maps features and noise `(..., e)` to `(..., k)`.
+
+    Example:
+        >>> bend = Pair(nn.Linear(8, 4), nn.Linear(3, 4), nn.Linear(4, 2))
+        >>> Warp(nn.Linear(8, 4), bend)(torch.zeros(5, 8), torch.zeros(7, 5, 3)).shape
+        torch.Size([7, 5, 2])
+    """
+
+    def __init__(self, affine: nn.Module, bend: nn.Module) -> None:
+        super().__init__()
+        self.affine = affine
+        self.bend = bend
+
+    def forward(self, h: Tensor, noise: Tensor) -> Tensor:
+        mean, log_sd = self.affine(h).chunk(2, -1)
+        own = noise[..., : mean.shape[-1]]
+        return mean + log_sd.exp() * (own + self.bend(h, noise))
+
+
 def leaky_relu() -> nn.Module:
     """The book's default nonlinearity, `LeakyReLU(0.2)`; in place, which spares memory traffic."""
     return nn.LeakyReLU(0.2, inplace=True)

@@ -30,11 +30,20 @@ from gannotes.recipes.gan import (
     ring_remedied,
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
-from gannotes.recipes.vae import DIMENSIONS, digit_vae, vae_mnist_one, vae_mnist_single
+from gannotes.recipes.vae import (
+    PANELS,
+    TABLE,
+    digit_decoder,
+    digit_vae,
+    quick_vae,
+    vae_mnist_one,
+    vae_mnist_single,
+)
 
 __all__ = [
     "RECIPES",
     "Univariate",
+    "digit_decoder",
     "digit_vae",
     "fgan_generator",
     "fgan_mnist",
@@ -45,6 +54,7 @@ __all__ = [
     "kde_references",
     "mnist_classifier",
     "mnist_gan",
+    "quick_vae",
     "ring",
     "ring_generator",
     "ring_penalised",
@@ -66,6 +76,6 @@ RECIPES: dict[str, Callable[..., None]] = {
         fgan_mnist,
         *(fgan_mnist_single(name) for name in F_DIVERGENCES),
         kde_references,
-        *(vae_mnist_single(k) for k in DIMENSIONS),
+        *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
     )
 }

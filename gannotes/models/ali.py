@@ -1,0 +1,145 @@
+r"""Adversarially learnt inference (BiGAN): one critic of pairs for both directions.
+
+A decoder makes pairs from codes, an encoder makes pairs from data:
+
+.. math::
+
+    p_\theta(x, z) = p_\theta(x \mid z)\, p_0(z), \qquad
+    q_\phi(x, z) = q_\phi(z \mid x)\, \hat p(x).
+
+Neither joint has a density that could be computed, and neither is needed: a critic :math:`D_\omega
+(x, z)` that tells the encoder's pairs (class 1) from the decoder's bounds their divergence,
+
+.. math::
+
+    V(\theta, \phi, \omega) = E_{q_\phi}[\log D_\omega(x, z)]
+        + E_{p_\theta}[\log(1 - D_\omega(x, z))]
+        \;\le\; 2\,\mathrm{JS}(q_\phi, p_\theta) - \log 4,
+
+and encoder and decoder descend it together. At :math:`-\log 4` the joints agree; then both
+marginals and both conditionals do, so that the encoder is the posterior.
+
+References: Dumoulin et al., *Adversarially learned inference*, 2017 (arXiv 1606.00704); Donahue,
+Krähenbühl and Darrell, *Adversarial feature learning*, 2017 (arXiv 1605.09782).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+from torch.optim import Optimizer
+
+from gannotes.bounds import Bound, bernoulli
+from gannotes.optim import ascend
+
+
+class ALI(nn.Module):
+    r"""Encoder :math:`q_\phi(z \mid x)`, decoder :math:`p_\theta(x \mid z)`, critic of pairs, base.
+
+    The encoder and the decoder are sampled, never evaluated: any module of
+    `gannotes.distributions` will do, with a density (`Gaussian`), without one (`Implicit`), or
+    without noise (`Deterministic`, which is BiGAN).
+
+    Slide: ALI (E67, E68), with the errata X19, X35 and X36.
+
+    Args:
+        encoder: maps data `(..., N, *data)` to a law with `rsample`, event shape `(k,)`.
+        decoder: maps latent points `(..., N, k)` to a law with `rsample`, event shape `(*data)`.
+        D: maps data and latent points, in this order, to raw outputs `(..., N)`.
+        p_0: the base distribution, event shape `(k,)`.
+        bound: the game: a function of the raw outputs on encoder pairs and on decoder pairs.
+
+    Example:
+        >>> from gannotes.distributions import Deterministic, Gaussian, standard_normal
+        >>> from gannotes.nets import Pair, critic
+        >>> D = Pair(nn.Linear(6, 8), nn.Linear(2, 8), critic(8, 8))
+        >>> encoder, decoder = Gaussian(nn.Linear(6, 4)), Deterministic(nn.Linear(2, 6))
+        >>> ali = ALI(encoder, decoder, D, standard_normal(2))
+        >>> ali.sample(3).shape, ali.reconstruct(torch.zeros(5, 6)).shape
+        (torch.Size([3, 6]), torch.Size([5, 6]))
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        D: nn.Module,
+        p_0: Distribution,
+        bound: Bound = bernoulli,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.D = D
+        self.p_0 = p_0
+        self.bound = bound
+
+    def sample(self, n: int | tuple[int, ...]) -> Tensor:
+        r"""Draw :math:`x' \sim p_\theta(x \mid z)`, :math:`z \sim p_0`.
+
+        Slide: Learn a random number generator (E05).
+
+        Args:
+            n: the number of samples, or `(S, N)` with replicas.
+
+        Returns:
+            Samples `(n, *data)`.
+        """
+        z = self.p_0.sample(torch.Size((n,) if isinstance(n, int) else n))
+        return self.decoder(z).rsample()
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        r"""There and back: :math:`z \sim q_\phi(z \mid x)`, :math:`x' \sim p_\theta(x \mid z)`.
+
+        Nothing in the objective asks for :math:`x' = x`; at the optimum :math:`x'` is a draw from
+        the posterior predictive law.
+
+        Slide: ALI / Experiments (I17).
+
+        Args:
+            x: data `(..., N, *data)`.
+
+        Returns:
+            Data of the same shape.
+        """
+        return self.decoder(self.encoder(x).rsample()).rsample()
+
+    def value(self, x: Tensor, flip: bool = False) -> Tensor:
+        r"""The bound on a batch of pairs, :math:`\hat V`; flipped, with the two joints swapped.
+
+        Slide: ALI (E68, E69), with the errata X19 and X36.
+
+        Args:
+            x: data `(..., N, *data)`.
+            flip: whether to swap the two classes; ascended by encoder and decoder, this is the
+                non-saturating loss.
+
+        Returns:
+            The value, `()` or one per replica `(S,)`.
+        """
+        v_q = self.D(x, self.encoder(x).rsample())
+        z = self.p_0.sample(v_q.shape)
+        v_p = self.D(self.decoder(z).rsample(), z)
+        return self.bound(v_p, v_q) if flip else self.bound(v_q, v_p)
+
+
+def step(
+    ali: ALI, x: Tensor, theta_phi: Optimizer, omega: Optimizer, K: int = 1
+) -> dict[str, Tensor]:
+    r"""Ascend the critic on the value, :math:`K` times, then both samplers on the flipped value.
+
+    Slide: ALI / Algorithm (A07), with the erratum X36; "flip to fix" (E27) for both samplers.
+
+    Args:
+        ali: the model.
+        x: a batch of data `(..., N, *data)`; every ascent draws fresh noise.
+        theta_phi: the optimiser of `ali.decoder` and `ali.encoder`.
+        omega: the optimiser of `ali.D`.
+        K: the number of critic steps per step of the samplers.
+
+    Returns:
+        The last critic value, before its move.
+    """
+    for _ in range(K):
+        value = ascend(omega, ali.value(x))
+    ascend(theta_phi, ali.value(x, flip=True))
+    return {"value": value}
