@@ -217,6 +217,7 @@ class Sampler(Distribution):
         draw: maps a sample shape to samples `(*sample_shape, *batch_shape, *event)`, through which
             gradients pass.
         batch_shape: the leading dimensions of a single draw.
+        mean: the mean `(*batch_shape, *event)`, where it is known.
 
     Example:
         >>> Sampler(lambda shape: ones(*shape, 5, 2), Size([5])).rsample(Size([3])).shape
@@ -226,9 +227,19 @@ class Sampler(Distribution):
     arg_constraints = {}
     has_rsample = True
 
-    def __init__(self, draw: Callable[[Size], Tensor], batch_shape: Size) -> None:
+    def __init__(
+        self, draw: Callable[[Size], Tensor], batch_shape: Size, mean: Tensor | None = None
+    ) -> None:
         self.draw = draw
+        self._mean = mean
         super().__init__(batch_shape, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, if it is known."""
+        if self._mean is None:
+            raise NotImplementedError("mean: not known of an implicit law; average its samples")
+        return self._mean
 
     @property
     def event_shape(self) -> Size:
@@ -306,35 +317,11 @@ class Deterministic(nn.Module):
         self.net = net
         self.event_dims = _event_dims(event_dims)
 
-    def forward(self, x: Tensor) -> "Point":
+    def forward(self, x: Tensor) -> Sampler:
         """Map inputs `(..., N, *inputs)` to a point mass of batch shape `(..., N)`."""
-        return Point(self.net(x), self.event_dims)
-
-
-class Point(Sampler):
-    r"""The law of one value.
-
-    Slide: ALI / BiGAN (E67).
-
-    Args:
-        value: where all mass is, `(..., N, *event)`.
-        event_dims: the number of dimensions of the event.
-
-    Example:
-        >>> Point(ones(5, 2)).mean.shape
-        torch.Size([5, 2])
-    """
-
-    def __init__(self, value: Tensor, event_dims: int = 1) -> None:
-        self.value = value
-        super().__init__(
-            lambda shape: value.expand(*shape, *value.shape), value.shape[:-event_dims]
-        )
-
-    @property
-    def mean(self) -> Tensor:
-        """The value itself."""
-        return self.value
+        value = self.net(x)
+        batch = value.shape[: value.ndim - self.event_dims]
+        return Sampler(lambda shape: value.expand(shape + value.shape), batch, mean=value)
 
 
 def gaussian_fit(z: Tensor) -> Independent:

@@ -11,13 +11,17 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gannotes.distributions import (
     Bernoulli,
+    Deterministic,
     Gaussian,
+    Implicit,
+    Sampler,
     gaussian_fit,
     latent_grid,
     standard_normal,
     uniform,
 )
 from gannotes.divergences import jensen_shannon, kl
+from gannotes.nets import Pair
 
 
 @pytest.mark.parametrize("p", [standard_normal(3), uniform(3, -1.0, 2.0)])
@@ -106,6 +110,97 @@ def test_images_are_single_events():
     torch.testing.assert_close(coins.mean, logits.sigmoid())
 
 
+# Laws that can be sampled and nothing else.
+
+
+def implicit():
+    """An affine head, so that the law is a known Gaussian: z = A epsilon + B h(x)."""
+    torch.manual_seed(0)
+    features = nn.Linear(4, 5)
+    head = Pair(nn.Linear(5, 2), nn.Linear(3, 2, bias=False), nn.Identity())
+    return Implicit(features, head, standard_normal(3, randn(1))).double()
+
+
+def test_an_implicit_law_draws_a_point_and_noise_through_the_network():
+    """E76: the same noise gives the same samples; the features are computed once."""
+    q, x = implicit(), randn(6, 4)
+    calls = []
+    q.features.register_forward_hook(lambda *_: calls.append(1))
+    law = q(x)
+    torch.manual_seed(1)
+    z = law.rsample(torch.Size([7]))
+    torch.manual_seed(1)
+    epsilon = torch.randn(7, 6, 3, dtype=torch.float64)
+    torch.testing.assert_close(z, q.head(q.features(x), epsilon))
+    assert len(calls) == 2  # one of them our own
+    assert (law.batch_shape, law.event_shape) == ((6,), (2,))
+
+
+def test_an_implicit_law_has_the_moments_of_what_it_pushes_forward():
+    q, x = implicit(), randn(4)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        z = q(x).rsample(torch.Size([200_000]))
+        mean, A = q.head.first(q.features(x)), q.head.second.weight
+        torch.testing.assert_close(z.mean(0), mean, atol=0.01, rtol=0)
+        torch.testing.assert_close(torch.cov(z.T), A @ A.T, atol=0.01, rtol=0)
+
+
+def test_gradients_pass_through_the_samples_of_an_implicit_law_unless_they_are_not_wanted():
+    q, x = implicit(), randn(6, 4)
+    assert not q(x).sample(torch.Size([2])).requires_grad
+    q(x).rsample(torch.Size([2])).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in q.parameters())
+    assert q(x).has_rsample
+
+
+def test_an_implicit_law_has_no_density():
+    law = implicit()(randn(6, 4))
+    with pytest.raises(NotImplementedError, match="log_prob: expected a law with a density, got"):
+        law.log_prob(randn(6, 2))
+
+
+def test_a_sampler_passes_the_shape_on():
+    shapes = []
+
+    def draw(shape):
+        shapes.append(shape)
+        return torch.zeros(*shape, 5, 2)
+
+    law = Sampler(draw, torch.Size([5]))
+    assert law.rsample().shape == (5, 2)
+    assert law.sample((4, 3)).shape == (4, 3, 5, 2)
+    assert shapes == [(), (4, 3)]
+
+
+def test_a_deterministic_law_has_one_value_whatever_is_drawn():
+    """E67, BiGAN: the samples are the network's output, through which gradients pass."""
+    net = nn.Linear(4, 2).double()
+    x = randn(6, 4)
+    law = Deterministic(net)(x)
+    assert isinstance(law, Sampler)
+    assert (law.batch_shape, law.event_shape) == ((6,), (2,))
+    torch.testing.assert_close(law.mean, net(x))
+    z = law.rsample(torch.Size([3]))
+    torch.testing.assert_close(z, net(x).expand(3, 6, 2))
+    z.sum().backward()
+    torch.testing.assert_close(net.bias.grad, torch.full((2,), 18.0, dtype=torch.float64))
+    with pytest.raises(NotImplementedError, match="log_prob"):
+        law.log_prob(z)
+
+
+def test_a_point_may_be_an_image():
+    law = Deterministic(nn.Identity(), event_dims=3)(randn(4, 1, 5, 5))
+    assert (law.batch_shape, law.event_shape) == ((4,), (1, 5, 5))
+    assert law.sample(torch.Size([2])).shape == (2, 4, 1, 5, 5)
+    assert law.mean.shape == (4, 1, 5, 5)
+
+
+def test_the_mean_of_an_implicit_law_is_not_known():
+    with pytest.raises(NotImplementedError, match="mean: not known of an implicit law"):
+        _ = implicit()(randn(6, 4)).mean
+
+
 # A density that is far from Gaussian, on a grid: half N(-1.2, 0.4^2), half N(1.2, 0.4^2).
 X = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
 Q = MixtureSameFamily(
@@ -181,7 +276,7 @@ def test_wrong_input_to_a_density_is_named():
         ValueError, match="net: expected means and log standard deviations, an even"
     ):
         Gaussian(nn.Identity())(torch.zeros(2, 3))
-    for network in (Gaussian, Bernoulli):
+    for network in (Gaussian, Bernoulli, Deterministic):
         with pytest.raises(ValueError, match="event_dims: expected a positive number, got 0"):
             network(nn.Identity(), event_dims=0)
     with pytest.raises(ValueError, match=r"z: expected at least two samples .* got \(1, 3\)"):

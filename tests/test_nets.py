@@ -1,5 +1,7 @@
 """Networks: replicas against one network at a time, shapes, and the law of the initial weights."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -68,6 +70,42 @@ def test_folded_leading_dimensions_come_back():
     folded = nets.Folded(net, input_dims=3)(x)
     assert folded.shape == (4, 5, 2, 4, 4)
     torch.testing.assert_close(folded[2], net(x[2]))
+
+
+def test_a_warp_is_a_gaussian_plus_what_bends_it():
+    torch.manual_seed(0)
+    affine, bend = nn.Linear(5, 4), nets.Pair(nn.Linear(5, 8), nn.Linear(3, 8), nn.Linear(8, 2))
+    h, noise = torch.randn(6, 5), torch.randn(7, 6, 3)
+    mean, log_sd = affine(h)[:, :2], affine(h)[:, 2:]
+    warp = nets.Warp(affine, bend)
+    expected = torch.stack([mean + log_sd.exp() * (e[:, :2] + bend(h, e)) for e in noise])
+    torch.testing.assert_close(warp(h, noise), expected)
+    nn.init.zeros_(bend.head.weight)
+    nn.init.zeros_(bend.head.bias)
+    torch.testing.assert_close(warp(h, noise), mean + log_sd.exp() * noise[..., :2])
+
+
+def test_a_pair_with_affine_features_is_an_affine_map_of_both_inputs_side_by_side():
+    torch.manual_seed(0)
+    pair = nets.Pair(nn.Linear(2, 8), nn.Linear(3, 8), nets.critic(8, 8))
+    joint = nn.Linear(5, 8)
+    joint.weight.data = torch.cat([pair.first.weight, pair.second.weight], -1)
+    joint.bias.data = pair.first.bias + pair.second.bias
+    a, b = torch.randn(7, 2), torch.randn(7, 3)
+    torch.testing.assert_close(pair(a, b), pair.head(joint(torch.cat([a, b], -1))))
+    assert not torch.allclose(pair(a, b), pair(a, b.flip(0)))  # neither input is ignored
+    assert not torch.allclose(pair(a, b), pair(a.flip(0), b))
+
+
+def test_many_first_inputs_of_a_pair_meet_one_second_input():
+    torch.manual_seed(0)
+    for replicas in (None, 3):
+        affine = nn.Linear if replicas is None else partial(nets.ReplicaLinear, replicas)
+        pair = nets.Pair(affine(2, 8), affine(4, 8), nets.critic(8, 8, replicas=replicas))
+        leading = () if replicas is None else (replicas,)
+        a, b = torch.randn(5, *leading, 7, 2), torch.randn(*leading, 7, 4)
+        assert pair(a, b).shape == (5, *leading, 7)
+        torch.testing.assert_close(pair(a, b), torch.stack([pair(part, b) for part in a]))
 
 
 def test_image_networks_have_the_size_of_the_images():

@@ -5,9 +5,18 @@ and an ES module that draws it. In Jupyter the traits follow in both directions;
 the saved state is enough. The numbers travel as half-precision floats, so a page stays small.
 """
 
+from gannotes.widgets.code_interpolator import CodeInterpolator
 from gannotes.widgets.critic_explorer import CriticExplorer
 from gannotes.widgets.divergence_explorer import DivergenceExplorer
 from gannotes.widgets.latent_explorer import LatentExplorer
+from gannotes.widgets.latent_map import LatentMap
 from gannotes.widgets.point_player import PointPlayer
 
-__all__ = ["CriticExplorer", "DivergenceExplorer", "LatentExplorer", "PointPlayer"]
+__all__ = [
+    "CodeInterpolator",
+    "CriticExplorer",
+    "DivergenceExplorer",
+    "LatentExplorer",
+    "LatentMap",
+    "PointPlayer",
+]

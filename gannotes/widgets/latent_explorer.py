@@ -21,7 +21,7 @@ import traitlets
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Uniform
 
-from gannotes.widgets.network import describe, fold, pack
+from gannotes.widgets.network import image_network
 
 _HERE = Path(__file__).parent
 
@@ -80,7 +80,7 @@ class LatentExplorer(anywidget.AnyWidget):
 
     _esm = "".join(
         (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "network.js", "latent_explorer.js")
+        for name in ("common.js", "network.js", "paths.js", "latent_explorer.js")
     )
     _css = _HERE / "widgets.css"
 
@@ -146,7 +146,10 @@ class LatentExplorer(anywidget.AnyWidget):
                 raise ValueError(f"z: expected shape ({len(first)},), got {tuple(z.shape)}")
             first = z.double().tolist()
         nets = _generators(G)
-        folded = {name: _fold(name, net, len(first), shape, dtype) for name, net in nets.items()}
+        folded = {
+            name: image_network(f"G[{name!r}]" if name else "G", net, len(first), shape, dtype)
+            for name, net in nets.items()
+        }
         layers = [layer for net in folded.values() for layer in net["layers"]]
         size, limits = _common(folded, limits)
         super().__init__(
@@ -180,29 +183,6 @@ def _generators(G: nn.Sequential | Mapping[str, nn.Sequential]) -> dict[str, nn.
     if not G or not all(isinstance(name, str) and name for name in G):
         raise ValueError(f"G: expected one or more named generators, got the names {list(G)}")
     return dict(G)
-
-
-def _fold(
-    name: str, G: nn.Sequential, latent: int, shape: tuple[int, int] | None, dtype: torch.dtype
-) -> dict[str, Any]:
-    """What the browser needs of one generator: layers, weights, size and limits."""
-    try:
-        layers, size = fold(G, latent)
-        weights = pack(layers, dtype)
-        if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
-            size = (1, *shape)
-        if len(size) != 3 or size[0] not in (1, 3):
-            raise ValueError(
-                f"G: expected images of shape (1, h, w) or (3, h, w), or h * w values with "
-                f"shape=(h, w), got an output of shape {size} with shape={shape}"
-            )
-    except (TypeError, ValueError) as error:
-        if name:
-            error.args = (f"G[{name!r}]{str(error).removeprefix('G')}",)
-        raise
-    tanh = bool(layers) and layers[-1].get("name") == "tanh"
-    limits = (-1.0, 1.0) if tanh else (0.0, 1.0)
-    return {"layers": describe(layers), "weights": weights, "size": size, "limits": limits}
 
 
 def _common(

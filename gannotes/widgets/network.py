@@ -50,6 +50,44 @@ def pack(layers: list[Layer], dtype: torch.dtype) -> bytes:
     return packed.tobytes()
 
 
+def image_network(
+    argument: str,
+    G: nn.Sequential,
+    latent: int,
+    shape: tuple[int, int] | None,
+    dtype: torch.dtype,
+) -> dict[str, Any]:
+    """What the browser needs of a network that makes images.
+
+    Args:
+        argument: what an error calls the network.
+        G: the chain of layers.
+        latent: the length of a code.
+        shape: `(h, w)` of a flat output.
+        dtype: the precision of the numbers.
+
+    Returns:
+        "layers", "weights", "size" (channels, height, width) and "limits", the range of its values.
+    """
+    try:
+        layers, size = fold(G, latent)
+        weights = pack(layers, dtype)
+        if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
+            size = (1, *shape)
+        if len(size) != 3 or size[0] not in (1, 3):
+            raise ValueError(
+                f"G: expected images of shape (1, h, w) or (3, h, w), or h * w values with "
+                f"shape=(h, w), got an output of shape {size} with shape={shape}"
+            )
+    except (TypeError, ValueError) as error:
+        if str(error).startswith("G:"):
+            error.args = (f"{argument}{str(error)[1:]}",)
+        raise
+    tanh = bool(layers) and layers[-1].get("name") == "tanh"
+    limits = (-1.0, 1.0) if tanh else (0.0, 1.0)
+    return {"layers": describe(layers), "weights": weights, "size": size, "limits": limits}
+
+
 def _leaves(net: nn.Module) -> Iterator[nn.Module]:
     if isinstance(net, nn.Sequential):
         for child in net:

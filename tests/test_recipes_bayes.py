@@ -1,0 +1,147 @@
+"""The recipes of VAE and AVB on MNIST, cut short, and their scores on a model with known truth."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Independent, Normal
+
+from gannotes import data, recipes, results, weights
+from gannotes.distributions import Gaussian, standard_normal
+from gannotes.models.vae import VAE
+from gannotes.recipes import avb, likelihood, vae
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Every part is still called."""
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(avb, "FIRST", 2)
+    monkeypatch.setattr(avb, "IMAGES", 4)
+    monkeypatch.setattr(likelihood, "TEMPERATURES", 3)
+    monkeypatch.setattr(vae, "SAMPLES", 50)
+    test_digits = likelihood.test_digits
+    monkeypatch.setattr(avb, "test_digits", lambda: test_digits()[:20])
+
+
+def test_a_short_vae_leaves_weights_and_a_card(tmp_path):
+    recipes.RECIPES["vae_mnist_2"](tmp_path, steps=2)
+    path = tmp_path / "vae_mnist_2_0"
+    model = recipes.digit_vae(2)
+    weights.fill(model, path.with_suffix(".safetensors"))
+    assert model.decoder(torch.zeros(3, 2)).mean.shape == (3, 1, 28, 28)
+    card = path.with_suffix(".md").read_text()
+    assert "recipes.digit_vae(2, 256)" in card
+    elbo = float(card.split("ELBO, test, nats | ")[1].split()[0])
+    assert -784 * math.log(2) - 20 < elbo < -300  # hardly trained: no better than coins
+
+
+def test_the_three_models_begin_at_one_vae_and_leave_rows(tmp_path):
+    torch.manual_seed(0)
+    weights.save(recipes.digit_vae(8, 512), tmp_path / "vae_mnist_8_0.safetensors")
+    ends = {}
+    for name in avb.MODELS:
+        recipes.avb_mnist_one(name, 8, tmp_path, steps=2)
+        path = tmp_path / f"avb_mnist_{name}_8_0"
+        (row,) = results.read(path.with_suffix(".csv"))
+        assert (row["model"], row["k"], row["seed"], row["images"]) == (name, 8, 0, 4)
+        images = results.read(tmp_path / f"{path.name}_images.csv")
+        mean = sum(image["log_p"] for image in images) / 4
+        assert mean == pytest.approx(row["log_p"], rel=1e-4)
+        assert row["log_p"] > -784 * math.log(2) - 20
+        assert name == "vae" or "digit_avb" in path.with_suffix(".md").read_text()
+        ends[name] = row["elbo"]
+    assert ends["vae"] == pytest.approx(ends["avb"], abs=5)
+    assert ends["avb"] == pytest.approx(ends["avb_ac"], abs=5)
+
+
+def test_an_avb_begins_with_the_law_of_its_vae():
+    torch.manual_seed(0)
+    begin = recipes.digit_vae(3)
+    x = data.binarise(data.mnist("test")[0][:5])
+    q = begin.encoder(x)
+    model = recipes.digit_avb(begin)
+    law = model.encoder(x)
+    torch.manual_seed(1)
+    z = law.rsample((4,))
+    torch.manual_seed(1)
+    noise = model.encoder.noise.sample((4, 5))
+    torch.testing.assert_close(z, q.mean + q.stddev * noise[..., :3])
+    assert model.decoder is begin.decoder
+
+
+def test_all_networks_of_a_quick_model_are_those_of_the_slow_one():
+    torch.manual_seed(0)
+    begin = recipes.digit_vae(2)
+    for slow, fast in [
+        (begin, recipes.quick_vae(begin)),
+        (recipes.digit_avb(begin), recipes.quick_avb(recipes.digit_avb(begin))),
+    ]:
+        assert len(list(slow.parameters())) == len(list(fast.parameters()))
+    assert {id(p) for p in begin.parameters()} == {
+        id(p) for p in recipes.quick_vae(begin).parameters()
+    }
+
+
+def conjugate(noise=0.5):
+    """z ~ N(0, I), x | z ~ N(1.5 z, noise^2), and a wrong Gaussian encoder."""
+    decoder, encoder = nn.Linear(2, 2), nn.Linear(2, 4)
+    with torch.no_grad():
+        decoder.weight.copy_(1.5 * torch.eye(2))
+        decoder.bias.zero_()
+        encoder.weight.copy_(torch.cat([0.5 * torch.eye(2), torch.zeros(2, 2)]))
+        encoder.bias.copy_(torch.tensor([0.1, -0.1, -1.0, -1.2]))
+    model = VAE(Gaussian(encoder), Gaussian(decoder, torch.tensor(noise).log()), standard_normal(2))
+    evidence = Independent(Normal(torch.zeros(2), (1.5**2 + noise**2) ** 0.5), 1)
+    return model, evidence
+
+
+def test_annealing_finds_a_known_evidence_and_the_bound_stays_below(monkeypatch):
+    monkeypatch.setattr(likelihood, "TEMPERATURES", 200)
+    torch.manual_seed(0)
+    model, evidence = conjugate()
+    x = evidence.sample((60,))
+    exact = evidence.log_prob(x)
+    found = likelihood.annealed(model, x)
+    assert found.log_weights.shape == (4, 60)
+    assert abs((found.log_p - exact).mean()) < 0.05
+    log_likelihood, kl = likelihood.bound(model, x, N_z=200)
+    q = model.encoder(x)
+    precision, mean = 1.5**2 / 0.25 + 1, 1.5 / 0.25 * x / (1.5**2 / 0.25 + 1)
+    posterior = Independent(Normal(mean, precision**-0.5), 1)
+    gap = torch.distributions.kl_divergence(q, posterior)
+    torch.testing.assert_close(log_likelihood - kl, exact - gap, rtol=0, atol=0.6)
+    assert abs((log_likelihood - kl - exact + gap).mean()) < 0.1
+
+
+def test_the_start_of_the_annealing_has_the_encoders_moments():
+    torch.manual_seed(0)
+    model, evidence = conjugate()
+    x = evidence.sample((10,))
+    q, fit = model.encoder(x), likelihood.fitted(model, x)
+    torch.testing.assert_close(fit.mean, q.mean, rtol=0, atol=0.1)
+    torch.testing.assert_close(fit.stddev, q.stddev, rtol=0.15, atol=0)
+
+
+def test_the_kernel_density_of_the_vaes_has_a_row_for_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(vae, "kde_protocol", lambda x: (0.2, x.flatten(1).mean(1)))
+    monkeypatch.setattr(vae, "PANELS", (2, 5))
+    monkeypatch.setattr(weights, "load", lambda net, name: net)
+    recipes.vae_kde(tmp_path)
+    rows = results.read(tmp_path / "vae_kde.csv")
+    assert [row["k"] for row in rows] == [2, 5]
+    assert all(0 < row["kde"] < 1 for row in rows)
+
+
+def test_the_sweep_gathers_what_is_there(tmp_path):
+    for name in avb.MODELS:
+        for k in (8, 32):
+            stem = tmp_path / f"avb_mnist_{name}_{k}_0"
+            results.write(stem.with_suffix(".csv"), [{"model": name, "k": k, "elbo": -90.0}])
+            images = [{"image": i, "elbo": -91.0, "log_p": -90.0 - i} for i in range(3)]
+            results.write(tmp_path / f"{stem.name}_images.csv", images)
+    recipes.avb_mnist(tmp_path)  # no process is started: nothing is left to do
+    assert len(results.read(tmp_path / "avb_mnist.csv")) == 6
+    table = results.read(tmp_path / "avb_mnist_images.csv")
+    assert [row["log_p_avb_ac_32"] for row in table] == [-90, -91, -92]
