@@ -2,16 +2,24 @@
 
 import copy
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
 from gannotes import bounds, nets
-from gannotes.distributions import Gaussian, standard_normal
+from gannotes.distributions import (
+    Deterministic,
+    Gaussian,
+    Implicit,
+    gaussian_fit,
+    standard_normal,
+)
 from gannotes.divergences import F_DIVERGENCES, alpha_family
-from gannotes.models import fgan, gan, vae
+from gannotes.models import ali, avb, fgan, gan, vae
 from gannotes.optim import ascend, descend
 
 BOUNDS = [bounds.bernoulli, bounds.least_squares, bounds.relativistic]
@@ -128,85 +136,184 @@ def test_a_batch_that_is_not_finite_is_refused_before_anything_moves(name):
         assert moved(model, before) == set()
 
 
-# The models whose players ascend one bound together.
-
-TERMS = pytest.mark.parametrize("kl", [vae.analytic_kl, vae.sampled_kl])
+# The models with an encoder, whose encoder and decoder move together.
 
 
-def make_vae(kl, replicas=None):
-    """The model, the optimisers of its decoder, of its encoder and of both, and a batch."""
+class Case(NamedTuple):
+    model: nn.Module
+    x: torch.Tensor
+    updates: list[tuple[set[str], Callable[[], torch.Tensor]]]  # who moves, ascending what
+    step: Callable[[], dict[str, torch.Tensor]]
+
+
+SAMPLERS = {"encoder", "decoder"}
+
+
+def mlp(*widths, replicas):
+    return nets.mlp(*widths, activation=nn.Tanh, replicas=replicas)
+
+
+def pair(first, second, out, replicas):
+    """A network of two inputs of the given dimensions."""
+    affine = nn.Linear if replicas is None else partial(nets.ReplicaLinear, replicas)
+    head = mlp(8, 8, out, replicas=replicas) if out else nets.critic(8, 8, replicas=replicas)
+    return nets.Pair(affine(first, 8), affine(second, 8), head)
+
+
+def batch(replicas):
+    return torch.randn(*(() if replicas is None else (replicas,)), 16, 2)
+
+
+def player(model, names):
+    parameters = [p for name in sorted(names) for p in model.get_submodule(name).parameters()]
+    return torch.optim.SGD(parameters, lr=0.01)
+
+
+def make_vae(replicas, kl):
+    networks = (Gaussian(mlp(2, 8, 4, replicas=replicas)) for _ in range(2))
+    model, x = vae.VAE(*networks, standard_normal(2), kl), batch(replicas)
+    updates = [
+        (names, lambda value=value: value(x, 2).mean(-1))
+        for value in (model.elbo, model.elbo_score, model.importance_weighted)
+        for names in ({"encoder"}, {"decoder"}, SAMPLERS)
+    ]
+    one = partial(vae.step, model, x, player(model, SAMPLERS), N_z=3)
+    return Case(model, x, updates, one)
+
+
+def make_ali(replicas, kind, bound, K=1):
+    widths = (2, 8, 4) if kind is Gaussian else (2, 8, 2)
+    networks = (kind(mlp(*widths, replicas=replicas)) for _ in range(2))
+    model = ali.ALI(*networks, pair(2, 2, 0, replicas), standard_normal(2), bound)
+    x = batch(replicas)
+    updates = [
+        ({"D"}, lambda: model.value(x)),
+        *((n, lambda: model.value(x, flip=True)) for n in ({"encoder"}, {"decoder"}, SAMPLERS)),
+    ]
+    one = partial(ali.step, model, x, player(model, SAMPLERS), player(model, {"D"}), K=K)
+    return Case(model, x, updates, one)
+
+
+def make_avb(replicas, contrast=None, K=1):
+    encoder = Implicit(mlp(2, 8, 5, replicas=replicas), pair(5, 3, 2, replicas), standard_normal(3))
+    decoder, r = Gaussian(mlp(2, 8, 4, replicas=replicas)), pair(2, 2, 0, replicas)
+    model, x = avb.AVB(encoder, decoder, r, standard_normal(2), contrast), batch(replicas)
+    updates = [
+        *((n, lambda: model.elbo(x, 2).mean(-1)) for n in ({"encoder"}, {"decoder"}, SAMPLERS)),
+        ({"r"}, lambda: model.value(x, 2)),
+    ]
+    one = partial(avb.step, model, x, player(model, SAMPLERS), player(model, {"r"}), N_z=3, K=K)
+    return Case(model, x, updates, one)
+
+
+def adaptive(q):
+    return gaussian_fit(q.sample(torch.Size((16,))))
+
+
+CASES = {
+    "vae(analytic_kl)": partial(make_vae, kl=vae.analytic_kl),
+    "vae(sampled_kl)": partial(make_vae, kl=vae.sampled_kl),
+    **{f"ali({b.__name__})": partial(make_ali, kind=Gaussian, bound=b) for b in BOUNDS},
+    "bigan": partial(make_ali, kind=Deterministic, bound=bounds.bernoulli, K=2),
+    "avb": make_avb,
+    "avb(adaptive)": partial(make_avb, contrast=adaptive, K=2),
+}
+RETURNS = {"vae": {"elbo", "kl"}, "avb": {"elbo", "kl", "value"}}  # all others: the value
+cases = pytest.mark.parametrize("name", CASES)
+
+
+def case(name, replicas=None):
     torch.manual_seed(0)
-    encoder, decoder = (Gaussian(nets.mlp(2, 8, 4, replicas=replicas)) for _ in range(2))
-    model = vae.VAE(encoder, decoder, standard_normal(2), kl)
-    owned = (decoder.parameters(), encoder.parameters(), model.parameters())
-    players = [torch.optim.SGD(parameters, lr=0.01) for parameters in owned]
-    return model, *players, torch.randn(*(() if replicas is None else (replicas,)), 16, 2)
+    return CASES[name](replicas)
 
 
-@TERMS
-@pytest.mark.parametrize("objective", ["elbo", "elbo_score", "importance_weighted"])
-def test_only_the_network_that_is_named_ascends_a_bound(kl, objective):
-    model, theta, phi, theta_phi, x = make_vae(kl)
-    players = [(theta, {"decoder"}), (phi, {"encoder"}), (theta_phi, {"encoder", "decoder"})]
-    for player, expected in players:
+def networks(model):
+    return {name for name, _ in model.named_children()}
+
+
+@cases
+def test_only_the_networks_that_are_named_ascend_and_receive_gradients(name):
+    model, _, updates, _ = case(name)
+    for names, objective in updates:
         before = copy.deepcopy(model.state_dict())
         model.zero_grad()
-        ascend(player, getattr(model, objective)(x, 2).mean(-1))
-        assert moved(model, before) == expected
-        received = {
-            name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None
-        }
-        assert received == expected
+        ascend(player(model, names), objective())
+        received = {key.split(".")[0] for key, p in model.named_parameters() if p.grad is not None}
+        assert moved(model, before) == received == names
 
 
-@TERMS
-def test_a_vae_step_moves_both_networks_and_returns_detached_named_values(kl):
-    model, _, _, theta_phi, x = make_vae(kl)
+@cases
+def test_a_step_moves_every_network_and_returns_detached_named_values(name):
+    model, _, _, one = case(name)
     before = copy.deepcopy(model.state_dict())
-    values = vae.step(model, x, theta_phi, N_z=3)
-    assert moved(model, before) == {"encoder", "decoder"}
-    assert set(values) == {"elbo", "kl"}
+    values = one()
+    assert moved(model, before) == networks(model)
+    assert networks(model) >= SAMPLERS
+    assert set(values) == RETURNS.get(name.split("(")[0], {"value"})
     assert all(value.shape == () and not value.requires_grad for value in values.values())
 
 
-@TERMS
-def test_a_vae_step_raises_the_bound_on_the_same_samples(kl):
-    model, _, _, theta_phi, x = make_vae(kl)
+@cases
+def test_ascending_raises_the_objective_on_the_same_samples(name):
+    count = len(case(name).updates)
+    for i in range(count):
+        model, _, updates, _ = case(name)
+        names, objective = updates[i]
 
-    def value():
-        torch.manual_seed(7)
-        return model.elbo(x).mean(-1)
+        def value(objective=objective):
+            torch.manual_seed(7)
+            return objective()
 
-    before = value()
-    ascend(theta_phi, before)
-    assert value() > before
+        before = value()
+        ascend(player(model, names), before)
+        assert value() > before
 
 
-@TERMS
-def test_a_vae_step_is_deterministic_under_a_seed(kl):
+@cases
+def test_a_step_is_deterministic_under_a_seed(name):
     ends = []
     for _ in range(2):
-        model, _, _, theta_phi, x = make_vae(kl)
+        model, _, _, one = case(name)
         for _ in range(3):
-            vae.step(model, x, theta_phi)
+            one()
         ends.append(model.state_dict())
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
 
 
-@TERMS
-def test_a_leading_dimension_gives_a_vae_one_value_per_replica(kl):
-    model, _, _, theta_phi, x = make_vae(kl, replicas=3)
+@cases
+def test_a_leading_dimension_is_a_stack_of_independent_models(name):
+    model, x, updates, one = case(name, replicas=3)
     assert model.sample((3, 5)).shape == (3, 5, 2)
-    values = vae.step(model, x, theta_phi, N_z=2)
-    assert values["elbo"].shape == (3,)
-    assert len(set(values["elbo"].tolist())) == 3
+    for value in one().values():
+        assert value.shape == (3,)
+        assert len(set(value.tolist())) == 3
+    first = copy.deepcopy(x)
+    for _, objective in updates:
+        results = []
+        for shift in (0.0, 1.0):  # the first replica's data change, nobody else's numbers
+            x[0] = first[0] + shift
+            torch.manual_seed(5)
+            results.append(objective())
+        torch.testing.assert_close(results[0][1:], results[1][1:])
+        assert results[0][0] != results[1][0]
 
 
-@TERMS
-def test_a_vae_refuses_a_batch_that_is_not_finite_before_anything_moves(kl):
-    model, _, _, theta_phi, x = make_vae(kl)
+@cases
+def test_a_batch_that_is_not_finite_stops_the_step_before_anything_moves(name):
+    model, x, _, one = case(name)
     x[3, 1] = math.nan
     before = copy.deepcopy(model.state_dict())
     with pytest.raises((FloatingPointError, ValueError)):  # torch's base checks its own
-        vae.step(model, x, theta_phi)
+        one()
     assert moved(model, before) == set()
+
+
+@cases
+def test_an_objective_has_the_type_of_the_data(name):
+    model, x, _, _ = case(name)
+    double = torch.tensor(0.0, dtype=torch.float64)
+    model.double().p_0 = standard_normal(2, double)
+    if isinstance(model.encoder, Implicit):
+        model.encoder.noise = standard_normal(3, double)
+    value = model.value(x.double()) if hasattr(model, "value") else model.elbo(x.double())
+    assert value.dtype == torch.float64

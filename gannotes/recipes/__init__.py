@@ -12,6 +12,7 @@ which seed, how long it took, and what it scored. The files in `gannotes/weights
 from collections.abc import Callable
 
 from gannotes.divergences import F_DIVERGENCES
+from gannotes.recipes.avb import adaptive, avb_mnist, avb_mnist_one, digit_avb, quick_avb
 from gannotes.recipes.fgan import (
     fgan_generator,
     fgan_mnist,
@@ -19,6 +20,13 @@ from gannotes.recipes.fgan import (
     fgan_mnist_single,
     kde_protocol,
     kde_references,
+)
+from gannotes.recipes.four_points import (
+    four_points,
+    four_points_avb,
+    four_points_data,
+    four_points_scores,
+    four_points_vae,
 )
 from gannotes.recipes.gan import (
     mnist_classifier,
@@ -36,6 +44,7 @@ from gannotes.recipes.vae import (
     digit_decoder,
     digit_vae,
     quick_vae,
+    vae_kde,
     vae_mnist_one,
     vae_mnist_single,
 )
@@ -43,6 +52,10 @@ from gannotes.recipes.vae import (
 __all__ = [
     "RECIPES",
     "Univariate",
+    "adaptive",
+    "avb_mnist",
+    "avb_mnist_one",
+    "digit_avb",
     "digit_decoder",
     "digit_vae",
     "fgan_generator",
@@ -50,10 +63,16 @@ __all__ = [
     "fgan_mnist_one",
     "fgan_mnist_single",
     "fgan_univariate",
+    "four_points",
+    "four_points_avb",
+    "four_points_data",
+    "four_points_scores",
+    "four_points_vae",
     "kde_protocol",
     "kde_references",
     "mnist_classifier",
     "mnist_gan",
+    "quick_avb",
     "quick_vae",
     "ring",
     "ring_generator",
@@ -62,6 +81,7 @@ __all__ = [
     "ring_remedied",
     "univariate",
     "univariate_grid",
+    "vae_kde",
     "vae_mnist_one",
     "vae_mnist_single",
 ]
@@ -77,5 +97,8 @@ RECIPES: dict[str, Callable[..., None]] = {
         *(fgan_mnist_single(name) for name in F_DIVERGENCES),
         kde_references,
         *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
+        vae_kde,
+        avb_mnist,
+        four_points,
     )
 }
