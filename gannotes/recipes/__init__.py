@@ -12,6 +12,7 @@ which seed, how long it took, and what it scored. The files in `gannotes/weights
 from collections.abc import Callable
 
 from gannotes.divergences import F_DIVERGENCES
+from gannotes.recipes.ali_mnist import ali_mnist_baselines, ali_mnist_one
 from gannotes.recipes.avb import adaptive, avb_mnist, avb_mnist_one, digit_avb, quick_avb
 from gannotes.recipes.fgan import (
     fgan_generator,
@@ -53,6 +54,8 @@ __all__ = [
     "RECIPES",
     "Univariate",
     "adaptive",
+    "ali_mnist_baselines",
+    "ali_mnist_one",
     "avb_mnist",
     "avb_mnist_one",
     "digit_avb",
@@ -98,6 +101,8 @@ RECIPES: dict[str, Callable[..., None]] = {
         kde_references,
         *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
         vae_kde,
+        ali_mnist_one,
+        ali_mnist_baselines,
         avb_mnist,
         four_points,
     )
