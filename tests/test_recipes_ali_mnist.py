@@ -17,15 +17,15 @@ def few_digits(monkeypatch):
 
 def test_a_short_ali_leaves_weights_a_card_and_a_row(tmp_path, few_digits):
     ali_mnist.ali_mnist_one(tmp_path, seed=3, steps=2)
-    E, G = ali_mnist.digit_encoder(), ali_mnist.digit_decoder()
+    E, G = ali_mnist.ali_encoder(), ali_mnist.ali_decoder()
     for part, net in (("encoder", E), ("decoder", G)):
         weights.fill(net, tmp_path / f"ali_mnist_{part}_3.safetensors")
     (row,) = results.read(tmp_path / "ali_mnist_3.csv")
     assert row["seed"] == 3
-    for key, value in ali_mnist.digit_scores(E, G).items():
+    for key, value in ali_mnist.ali_scores(E, G).items():
         assert row[key] == pytest.approx(value, rel=1e-4)
     assert sum(row[f"share_{digit}"] for digit in range(10)) == pytest.approx(1, abs=1e-4)
-    assert "recipes.digit_encoder()" in (tmp_path / "ali_mnist_3.md").read_text()
+    assert "recipes.ali_encoder()" in (tmp_path / "ali_mnist_3.md").read_text()
 
 
 def test_neighbours_of_pixels_are_those_of_an_independent_search(few_digits):
@@ -44,7 +44,7 @@ def test_a_critic_of_blurred_pairs_sees_both_parts_blurred_and_then_neither():
 
 
 def test_the_shipped_encoder_and_decoder_score_what_their_row_says():
-    E, G = ali_mnist.digit_encoder(), ali_mnist.digit_decoder()
+    E, G = ali_mnist.ali_encoder(), ali_mnist.ali_decoder()
     for part, net in (("encoder", E), ("decoder", G)):
         weights.load(net, f"ali_mnist_{part}_0")
     judge = weights.load(nets.image_classifier(), "mnist_classifier")

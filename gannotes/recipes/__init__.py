@@ -12,7 +12,29 @@ which seed, how long it took, and what it scored. The files in `gannotes/weights
 from collections.abc import Callable
 
 from gannotes.divergences import F_DIVERGENCES
-from gannotes.recipes.ali_mnist import ali_mnist_baselines, ali_mnist_one
+from gannotes.recipes.ali import (
+    GridScores,
+    Waves,
+    ali_grid,
+    ali_grid_plain,
+    ali_grid_remedied,
+    clouds,
+    grid_ali,
+    grid_ali_plain,
+    grid_scores,
+    grid_step,
+    samplers,
+)
+from gannotes.recipes.ali_mnist import (
+    NoisyPair,
+    ali_critic,
+    ali_decoder,
+    ali_encoder,
+    ali_mnist_baselines,
+    ali_mnist_one,
+    ali_scores,
+    nearest_class_accuracy,
+)
 from gannotes.recipes.avb import adaptive, avb_mnist, avb_mnist_one, digit_avb, quick_avb
 from gannotes.recipes.fgan import (
     fgan_generator,
@@ -52,12 +74,23 @@ from gannotes.recipes.vae import (
 
 __all__ = [
     "RECIPES",
+    "GridScores",
+    "NoisyPair",
     "Univariate",
+    "Waves",
     "adaptive",
+    "ali_critic",
+    "ali_decoder",
+    "ali_encoder",
+    "ali_grid",
+    "ali_grid_plain",
+    "ali_grid_remedied",
     "ali_mnist_baselines",
     "ali_mnist_one",
+    "ali_scores",
     "avb_mnist",
     "avb_mnist_one",
+    "clouds",
     "digit_avb",
     "digit_decoder",
     "digit_vae",
@@ -71,10 +104,15 @@ __all__ = [
     "four_points_data",
     "four_points_scores",
     "four_points_vae",
+    "grid_ali",
+    "grid_ali_plain",
+    "grid_scores",
+    "grid_step",
     "kde_protocol",
     "kde_references",
     "mnist_classifier",
     "mnist_gan",
+    "nearest_class_accuracy",
     "quick_avb",
     "quick_vae",
     "ring",
@@ -82,6 +120,7 @@ __all__ = [
     "ring_penalised",
     "ring_plain",
     "ring_remedied",
+    "samplers",
     "univariate",
     "univariate_grid",
     "vae_kde",
@@ -101,6 +140,7 @@ RECIPES: dict[str, Callable[..., None]] = {
         kde_references,
         *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
         vae_kde,
+        ali_grid,
         ali_mnist_one,
         ali_mnist_baselines,
         avb_mnist,

@@ -57,7 +57,7 @@ class NoisyPair(nn.Module):
         return self.D(*blurred)
 
 
-def digit_encoder(k: int = LATENT) -> nn.Sequential:
+def ali_encoder(k: int = LATENT) -> nn.Sequential:
     """The encoder of ALI on MNIST, `(N, 1, 28, 28)` to `(N, k)`; `[:-1]` gives its 256 features.
 
     Slide: ALI / Experiments (I17).
@@ -66,7 +66,7 @@ def digit_encoder(k: int = LATENT) -> nn.Sequential:
         k: the latent dimension.
 
     Example:
-        >>> E = digit_encoder().eval()
+        >>> E = ali_encoder().eval()
         >>> x = torch.zeros(2, 1, 28, 28)
         >>> E(x).shape, E[:-1](x).shape
         (torch.Size([2, 16]), torch.Size([2, 256]))
@@ -88,7 +88,7 @@ def digit_encoder(k: int = LATENT) -> nn.Sequential:
     )
 
 
-def digit_decoder(k: int = LATENT) -> nn.Sequential:
+def ali_decoder(k: int = LATENT) -> nn.Sequential:
     """The decoder of ALI on MNIST, `(N, k)` to `(N, 1, 28, 28)`.
 
     Slide: ALI / Experiments (I17).
@@ -97,13 +97,13 @@ def digit_decoder(k: int = LATENT) -> nn.Sequential:
         k: the latent dimension.
 
     Example:
-        >>> digit_decoder()(torch.zeros(2, 16)).shape
+        >>> ali_decoder()(torch.zeros(2, 16)).shape
         torch.Size([2, 1, 28, 28])
     """
     return nets.image_generator(k, 32)
 
 
-def digit_pair_critic(k: int = LATENT) -> nn.Module:
+def ali_critic(k: int = LATENT) -> nn.Module:
     """The critic of ALI on MNIST: convolutions of `x`, a layer of `z`, and two of both.
 
     Slide: ALI (E68).
@@ -112,7 +112,7 @@ def digit_pair_critic(k: int = LATENT) -> nn.Module:
         k: the latent dimension.
 
     Example:
-        >>> digit_pair_critic()(torch.zeros(2, 1, 28, 28), torch.zeros(2, 16)).shape
+        >>> ali_critic()(torch.zeros(2, 1, 28, 28), torch.zeros(2, 16)).shape
         torch.Size([2])
     """
     images = nn.Sequential(
@@ -144,7 +144,7 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
     torch.set_num_threads(1)
     name = f"ali_mnist_{seed}"
     x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
-    E, G, D = digit_encoder().to(device), digit_decoder().to(device), digit_pair_critic().to(device)
+    E, G, D = ali_encoder().to(device), ali_decoder().to(device), ali_critic().to(device)
     for net in (E, G, D):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     blurred = NoisyPair(nets.Autocast(D), NOISE).to(device)
@@ -169,14 +169,14 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
 
     fit(one, data.Batches(x, 64, steps, seed), checkpoint=out / f"{name}.checkpoint")
     minutes = (perf_counter() - began) / 60
-    shipped = (digit_encoder(), digit_decoder())
+    shipped = (ali_encoder(), ali_decoder())
     trained = average.module.cpu().children()
     for part, net, fresh in zip(("encoder", "decoder"), trained, shipped, strict=True):
         path = out / f"ali_mnist_{part}_{seed}.safetensors"
         weights.save(net, path)
         weights.fill(fresh, path)
-    scores = digit_scores(*shipped)
-    architecture = "recipes.digit_encoder(), recipes.digit_decoder()"
+    scores = ali_scores(*shipped)
+    architecture = "recipes.ali_encoder(), recipes.ali_decoder()"
     write_card(out / f"{name}.md", ali_mnist_one, architecture, seed, began, scores)
     results.write(out / f"{name}.csv", [{"seed": seed, **scores, "minutes": minutes}])
 
@@ -217,14 +217,14 @@ def ali_mnist_baselines(out: Path, seed: int = 0, device: str = "cpu") -> None:
     rows = [{"representation": "pixels", "seed": seed, "nn": nearest_class_accuracy(nn.Flatten())}]
     for s in range(seed, seed + 3):
         torch.manual_seed(s)
-        E = digit_encoder().eval()
+        E = ali_encoder().eval()
         for name, part in (("untrained features", E[:-1]), ("untrained code", E)):
             rows.append({"representation": name, "seed": s, "nn": nearest_class_accuracy(part)})
     results.write(out / "ali_mnist_baselines.csv", rows)
 
 
 @torch.no_grad()
-def digit_scores(E: nn.Sequential, G: nn.Sequential) -> dict[str, object]:
+def ali_scores(E: nn.Sequential, G: nn.Sequential) -> dict[str, object]:
     """Judge a pair of maps: neighbours in latent space, reconstructions, samples.
 
     Slide: ALI / Experiments (I17).
