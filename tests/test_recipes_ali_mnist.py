@@ -25,7 +25,9 @@ def test_a_short_ali_leaves_weights_a_card_and_a_row(tmp_path, few_digits):
     for key, value in ali_mnist.ali_scores(E, G).items():
         assert row[key] == pytest.approx(value, rel=1e-4)
     assert sum(row[f"share_{digit}"] for digit in range(10)) == pytest.approx(1, abs=1e-4)
-    assert "recipes.ali_encoder()" in (tmp_path / "ali_mnist_3.md").read_text()
+    for part in ("encoder", "decoder"):
+        card = (tmp_path / f"ali_mnist_{part}_3.md").read_text()
+        assert f"`recipes.ali_{part}()`" in card
 
 
 def test_neighbours_of_pixels_are_those_of_an_independent_search(few_digits):

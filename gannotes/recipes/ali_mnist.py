@@ -135,7 +135,7 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
     Slide: ALI / Experiments (A07, I17).
 
     Args:
-        out: the folder for the checkpoint, the weights, the card and the row of the table.
+        out: the folder for the checkpoint, the weights, the cards and the row of the table.
         seed: of the initial weights, the batches and the noise.
         device: where to train.
         steps: the number of steps, of 64 images each.
@@ -176,8 +176,9 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
         weights.save(net, path)
         weights.fill(fresh, path)
     scores = ali_scores(*shipped)
-    architecture = "recipes.ali_encoder(), recipes.ali_decoder()"
-    write_card(out / f"{name}.md", ali_mnist_one, architecture, seed, began, scores)
+    for part in ("encoder", "decoder"):
+        card = out / f"ali_mnist_{part}_{seed}.md"
+        write_card(card, ali_mnist_one, f"recipes.ali_{part}()", seed, began, scores)
     results.write(out / f"{name}.csv", [{"seed": seed, **scores, "minutes": minutes}])
 
 
