@@ -145,3 +145,22 @@ def test_the_sweep_gathers_what_is_there(tmp_path):
     assert len(results.read(tmp_path / "avb_mnist.csv")) == 6
     table = results.read(tmp_path / "avb_mnist_images.csv")
     assert [row["log_p_avb_ac_32"] for row in table] == [-90, -91, -92]
+
+
+@pytest.mark.parametrize("name", ["vae", "avb_ac"])
+def test_the_shipped_models_have_the_shipped_bounds(name):
+    """And so digit by digit, which no other model's weights would do."""
+    model = recipes.digit_vae(8, 512)
+    if name == "avb_ac":
+        model = recipes.digit_avb(model, recipes.adaptive)
+    weights.load(model, f"avb_mnist_{name}_8_0")
+    torch.manual_seed(0)
+    log_likelihood, kl = likelihood.bound(model, likelihood.test_digits()[:400])
+    elbo = (log_likelihood - kl).double()
+    stored = torch.tensor(
+        [row[f"elbo_{name}_8"] for row in results.load("avb_mnist_images")], dtype=torch.float64
+    )
+    rows = {(row["model"], row["k"]): row for row in results.load("avb_mnist")}
+    assert stored.mean().item() == pytest.approx(rows[name, 8]["elbo_annealed"], abs=1e-3)
+    assert elbo.mean().item() == pytest.approx(stored.mean().item(), abs=0.25)
+    assert torch.corrcoef(torch.stack([elbo, stored]))[0, 1] > 0.99
