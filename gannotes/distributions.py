@@ -21,6 +21,7 @@ from torch import (
     arange,
     as_tensor,
     cartesian_prod,
+    cat,
     meshgrid,
     nn,
     ones,
@@ -34,6 +35,7 @@ from torch.distributions import (
     Independent,
     MixtureSameFamily,
     Normal,
+    OneHotCategorical,
     Uniform,
 )
 from torch.special import ndtri
@@ -206,6 +208,164 @@ class Bernoulli(nn.Module):
     def forward(self, z: Tensor) -> Independent:
         """Map latent points `(..., N, k)` to a distribution of batch shape `(..., N)`."""
         return Independent(torch_distributions.Bernoulli(logits=self.net(z)), self.event_dims)
+
+
+def one_hot(K: int, like: Tensor | None = None) -> OneHotCategorical:
+    r"""A categorical code, :math:`c \in \{e_1, \dots, e_K\}`, all of them equally likely.
+
+    Slide: InfoGAN / Loss function (E28): the code of the digit.
+
+    Args:
+        K: the number of classes.
+        like: as for `standard_normal`.
+
+    Example:
+        >>> one_hot(10).sample((5,)).sum(-1)
+        tensor([1., 1., 1., 1., 1.])
+    """
+    return OneHotCategorical(_ones(K, like))
+
+
+class Product(Distribution):
+    r"""Independent laws of vectors side by side, :math:`p(c) = \prod_j p_j(c_j)`.
+
+    .. math:: \log p(c) = \sum_j \log p_j(c_j), \qquad H(c) = \sum_j H(c_j)
+
+    Slide: InfoGAN / Loss function (E28): several independent codes.
+
+    Args:
+        parts: laws of one batch shape, event shapes `(d_j,)`.
+
+    Raises:
+        ValueError: if there is no part, or if the parts differ in their batch shapes or are not
+            laws of vectors.
+
+    Example:
+        >>> c = Product([one_hot(10), uniform(2)])
+        >>> c.sample((5,)).shape, c.entropies()
+        (torch.Size([5, 12]), tensor([2.3026, 1.3863]))
+    """
+
+    arg_constraints = {}
+
+    def __init__(self, parts: Sequence[Distribution]) -> None:
+        self.parts = tuple(parts)
+        shapes = {part.batch_shape for part in self.parts}
+        if len(shapes) != 1 or any(len(part.event_shape) != 1 for part in self.parts):
+            came = [(tuple(part.batch_shape), tuple(part.event_shape)) for part in self.parts]
+            raise ValueError(
+                f"parts: expected laws of vectors with one batch shape, got (batch, event) {came}"
+            )
+        self.widths = [part.event_shape[0] for part in self.parts]
+        super().__init__(shapes.pop(), Size([sum(self.widths)]), validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The means of the parts, side by side: `(*batch_shape, d)`."""
+        return cat([part.mean for part in self.parts], -1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draw `(*sample_shape, *batch_shape, d)`, `d` the sum of the widths."""
+        return cat([part.sample(Size(sample_shape)) for part in self.parts], -1)
+
+    def log_probs(self, c: Tensor) -> Tensor:
+        """The log densities part by part: `(..., d)` becomes `(..., P)`."""
+        pieces = c.split(self.widths, -1)
+        return stack(
+            [part.log_prob(piece) for part, piece in zip(self.parts, pieces, strict=True)], -1
+        )
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log density: `(..., d)` becomes `(...)`."""
+        return self.log_probs(value).sum(-1)
+
+    def entropies(self) -> Tensor:
+        """The entropies part by part, in nats: `(*batch_shape, P)`."""
+        return stack([part.entropy() for part in self.parts], -1)
+
+    def entropy(self) -> Tensor:
+        """The entropy in nats: `(*batch_shape)`."""
+        return self.entropies().sum(-1)
+
+
+def codes(
+    categorical: Sequence[int] = (), continuous: int = 0, like: Tensor | None = None
+) -> Product:
+    r"""Independent codes, categorical ones first, :math:`c_k \sim U(-1, 1)` after them.
+
+    .. math:: p(c) = \prod_j \frac1{K_j} \prod_k \frac12 \, 1[-1 \le c_k \le 1]
+
+    Slide: InfoGAN / Loss function (E28).
+
+    Args:
+        categorical: the number of classes of each categorical code.
+        continuous: the number of continuous codes; each of them is a part of its own.
+        like: as for `standard_normal`.
+
+    Example:
+        >>> p_c = codes(categorical=(10,), continuous=2)
+        >>> p_c.event_shape, p_c.entropies()
+        (torch.Size([12]), tensor([2.3026, 0.6931, 0.6931]))
+    """
+    return Product(
+        [*(one_hot(K, like) for K in categorical), *(uniform(1, like=like),) * continuous]
+    )
+
+
+class Code(nn.Module):
+    r"""A network read as a law of independent codes, :math:`Q_\eta(c \mid x)`.
+
+    .. math:: Q_\eta(c \mid x) = \prod_j \mathrm{Cat}(c_j;\, \mathrm{softmax}(r_j(x)))
+              \prod_k N(c_k;\, \mu_k(x), \sigma_k(x)^2)
+
+    Slide: InfoGAN / Loss function (E31, E32): categorical and continuous heads.
+
+    Args:
+        net: maps inputs to raw outputs, the logits of each categorical code, then the means and
+            then the log standard deviations of the continuous ones, side by side.
+        categorical: the number of classes of each categorical code.
+        continuous: the number of continuous codes; each of them is a part of its own.
+        floor: the smallest standard deviation. A code that can be read off exactly would have an
+            infinite density.
+
+    Raises:
+        ValueError: when called, if the network's output has another width.
+
+    Example:
+        >>> Q = Code(nn.Linear(6, 10 + 2 * 2), categorical=(10,), continuous=2)(ones(5, 6))
+        >>> Q.event_shape, Q.log_probs(ones(5, 12) / 2).shape
+        (torch.Size([12]), torch.Size([5, 3]))
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        categorical: Sequence[int] = (),
+        continuous: int = 0,
+        floor: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.categorical = tuple(categorical)
+        self.continuous = continuous
+        self.floor = floor
+
+    def forward(self, x: Tensor) -> Product:
+        """Map inputs `(..., N, *inputs)` to a law of batch shape `(..., N)`."""
+        raw = self.net(x)
+        widths = [*self.categorical, self.continuous, self.continuous]
+        if raw.shape[-1] != sum(widths):
+            raise ValueError(f"net: expected {sum(widths)} outputs, got {raw.shape[-1]}")
+        *logits, mean, log_sd = raw.split(widths, -1)
+        parts: list[Distribution] = [
+            OneHotCategorical(logits=r, validate_args=False) for r in logits
+        ]
+        sd = self.floor + log_sd.exp()
+        for k in range(self.continuous):
+            one = slice(k, k + 1)
+            law = Normal(mean[..., one], sd[..., one], validate_args=False)
+            parts.append(Independent(law, 1))
+        return Product(parts)
 
 
 class Sampler(Distribution):

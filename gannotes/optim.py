@@ -185,3 +185,32 @@ def fit(
     if saved is not None:
         saved.write(rows)
     return {name: torch.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+
+
+def linear_decay(constant: int, decay: int) -> Callable[[int], float]:
+    r"""A factor of the learning rate: 1 for a while, then down to 0 on a straight line.
+
+    .. math:: f(t) = \min\Big(1,\; \max\Big(0,\; 1 - \frac{t - t_1}{t_2}\Big)\Big)
+
+    Slide: CycleGAN / Training tricks (A04, I07): 100 epochs each in the paper.
+
+    Args:
+        constant: :math:`t_1`, the steps at the full rate.
+        decay: :math:`t_2`, the steps from there to zero.
+
+    Returns:
+        A function of the number of steps, for `torch.optim.lr_scheduler.LambdaLR`.
+
+    Raises:
+        ValueError: if a number of steps is negative, or `decay` is zero.
+
+    Example:
+        >>> factor = linear_decay(100, 100)
+        >>> factor(0), factor(100), factor(150), factor(200), factor(300)
+        (1.0, 1.0, 0.5, 0.0, 0.0)
+    """
+    if constant < 0 or decay <= 0:
+        raise ValueError(
+            f"constant, decay: expected steps >= 0 and > 0, got {constant} and {decay}"
+        )
+    return lambda t: min(1.0, max(0.0, 1 - (t - constant) / decay))
