@@ -168,7 +168,10 @@ class Warp(nn.Module):
 
 
 def leaky_relu() -> nn.Module:
-    """The book's default nonlinearity, `LeakyReLU(0.2)`; in place, which spares memory traffic."""
+    """The book's default nonlinearity, `LeakyReLU(0.2)`; in place, which spares memory traffic.
+
+    Slide: beyond the deck (speed).
+    """
     return nn.LeakyReLU(0.2, inplace=True)
 
 

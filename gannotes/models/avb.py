@@ -174,7 +174,7 @@ class AVB(nn.Module):
         .. math:: \hat L(r) = \frac{1}{N_x N_z} \sum_{i, j} \log \sigma(r_\omega(z_i^{(j)}, x_i))
                   + \log(1 - \sigma(r_\omega(z_{0, i}^{(j)}, x_i)))
 
-        Slide: AVB (E70, E72), with the erratum X38. Arguments and errors are those of `terms`.
+        Slide: AVB (E70, E72, E73), with the erratum X38. Arguments and errors are those of `terms`.
 
         Returns:
             The value, `()` or one per replica `(S,)`.

@@ -92,7 +92,7 @@ class FGAN(nn.Module):
         :math:`f'` increases, so :math:`t^* = f'(p/p_\theta)` exceeds :math:`f'(1)` exactly where
         :math:`p > p_\theta`.
 
-        Slide: f-divergences and conjugate duals (E51, T01).
+        Slide: f-divergences and conjugate duals (E51, T01); beyond the deck (I18).
 
         Args:
             x: points `(..., N, *data)`.

@@ -31,7 +31,7 @@ class GAN(nn.Module):
     With labels :math:`u` the model is conditional: :math:`G(z, u)` and :math:`D(x, u)` learn
     :math:`p(x \mid u)` from pairs.
 
-    Slide: Generative Adversarial Nets (E05, E14, E22, I01).
+    Slide: Inference as classification (E12 to E15); Optimisation (E22); beyond the deck (I01).
 
     Args:
         G: maps noise `(..., N, k)` to samples `(..., N, *data)`.
@@ -93,7 +93,7 @@ class GAN(nn.Module):
 def step(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer, K: int = 1) -> dict[str, Tensor]:
     r"""Ascend the critic on the value, :math:`K` times, then the generator on the flipped value.
 
-    Slide: GAN / Training Algorithm (A01, A02, E24, E27); its sign error is erratum X04.
+    Slide: GAN / Training Algorithm (A01, A02, E24 to E27, I03), with the erratum X04.
 
     Args:
         gan: the model.
