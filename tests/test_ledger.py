@@ -121,7 +121,7 @@ def _ids(page: Path) -> set[str]:
     return set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("name", ["equations", "errata"])
+@pytest.mark.parametrize("name", ["equations", "errata", "glossary"])
 def test_no_link_of_the_page_is_dead(name):
     page = HTML / f"{name}.html"
     if not page.exists():

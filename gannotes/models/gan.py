@@ -104,6 +104,13 @@ def step(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer, K: int = 1) -> d
 
     Returns:
         The last critic value, before its move.
+
+    Example:
+        >>> from gannotes import distributions, nets
+        >>> gan = GAN(nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2))
+        >>> theta, phi = (torch.optim.Adam(net.parameters(), lr=1e-3) for net in (gan.G, gan.D))
+        >>> step(gan, torch.randn(32, 1), theta, phi, K=2)
+        {'value': tensor(-1...)}
     """
     for _ in range(K):
         value = ascend(phi, gan.value(x))
@@ -140,6 +147,13 @@ def step_regularised(
 
     Returns:
         The critic's value less the penalties, before its move.
+
+    Example:
+        >>> from gannotes import distributions, nets
+        >>> gan = GAN(nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2))
+        >>> theta, phi = (torch.optim.Adam(net.parameters(), lr=1e-3) for net in (gan.G, gan.D))
+        >>> list(step_regularised(gan, torch.randn(32, 1), theta, phi, gamma=1.0))
+        ['value']
     """
     v_p, R_1 = squared_gradient(gan.D, x)
     v_q, R_2 = squared_gradient(gan.D, gan.sample(tuple(v_p.shape)))
