@@ -125,7 +125,7 @@ def _ids(page: Path) -> set[str]:
 def test_no_link_of_the_page_is_dead(name):
     page = HTML / f"{name}.html"
     if not page.exists():
-        pytest.skip("the book is not built: make html")
+        pytest.fail(f"{page.relative_to(ROOT)} does not exist: run `make book` first")
     body = page.read_text(encoding="utf-8").split("<article", 1)[1].split("</article>")[0]
     links = [link for link in re.findall(r'href="([^"]+)"', body) if "://" not in link]
     assert len(links) > 50
