@@ -69,8 +69,8 @@ def bernoulli(v_p: Tensor, v_q: Tensor) -> Tensor:
     with equality at :math:`v^* = \log p/q`, that is :math:`D^* = p/(p + q)`. The two class means
     are added, not averaged: a critic that knows nothing gives :math:`-\log 4`.
 
-    Slide: GAN / Possible loss functions (E16), Optimisation (E22, E23), with the errata X03 and
-    X25; the same bound again in E37, E38, E68 and E72.
+    Slide: GAN / Possible loss functions (E16 to E19), Optimisation (E22, E23), with the errata X03
+    and X25; the same bound again in E37, E38, E68 and E72.
 
     References:
         Goodfellow et al., Generative Adversarial Nets, 2014.
@@ -224,7 +224,7 @@ def mutual_information(log_q: Tensor, entropy: Tensor) -> Tensor:
     with equality where Q is the posterior :math:`p(c \mid x')`. The gap is the mean of
     :math:`\mathrm{KL}(p(c|x') \| Q)`; the bound can be negative.
 
-    Slide: InfoGAN / Loss function (E31, E32), with the errata X05 and X06.
+    Slide: InfoGAN / Loss function (E29 to E32), with the errata X05 and X06.
 
     References:
         Barber and Agakov, 2003; Chen et al., InfoGAN, 2016.

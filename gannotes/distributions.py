@@ -531,7 +531,7 @@ def latent_grid(n: int, like: Tensor | None = None) -> Tensor:
     The first coordinate grows down the rows of a picture, the second along its columns. The slide's
     :math:`i/n` puts the last row and column at infinity.
 
-    Slide: VAE / Structure of the latent space (E66), with the erratum X18.
+    Slide: VAE / Structure of the latent space (E66, I15), with the erratum X18.
 
     Args:
         n: the number of rows and of columns.

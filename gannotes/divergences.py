@@ -147,7 +147,7 @@ class FDivergence:
 
     Slide: f-GAN / Sample based divergence minimisation (E48, E49), f-divergences and conjugate
     duals (T01, E51), practical considerations (T02), with the errata X12 (the order of p and q)
-    and X13 (the factor of the Jensen-Shannon row).
+    and X13 (the factor of the Jensen-Shannon row); a loss as Limitations in learning (E07) asks.
 
     References:
         Nowozin, Cseke and Tomioka, f-GAN, 2016; Csiszar, 1967.

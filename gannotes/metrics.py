@@ -189,7 +189,8 @@ def standard_error(values: Tensor) -> Tensor:
 
     .. math:: \mathrm{SE} = \sqrt{\frac{1}{N(N-1)} \sum_{i=1}^N (v_i - \bar v)^2}
 
-    Slide: f-GAN / MNIST (T03, the column behind the sign plus-minus).
+    Slide: f-GAN / MNIST (T03, the column behind the sign plus-minus); CycleGAN / Experiments I
+    (I14, where the values are votes, 0 or 1).
 
     Args:
         values: independent values, shape (..., N), N at least 2.

@@ -168,7 +168,14 @@ class Warp(nn.Module):
 
 
 def leaky_relu() -> nn.Module:
-    """The book's default nonlinearity, `LeakyReLU(0.2)`; in place, which spares memory traffic."""
+    """The book's default nonlinearity, `LeakyReLU(0.2)`; in place, which spares memory traffic.
+
+    Slide: beyond the deck (speed).
+
+    Example:
+        >>> leaky_relu()(torch.tensor([-1.0, 1.0]))
+        tensor([-0.2000,  1.0000])
+    """
     return nn.LeakyReLU(0.2, inplace=True)
 
 

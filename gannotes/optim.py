@@ -76,7 +76,8 @@ def descend_ascend(theta: Optimizer, phi: Optimizer, objective: Tensor) -> Tenso
         \theta_{t+1} = \theta_t - \Gamma_\theta\, \partial_\theta L(\theta_t, \phi_t), \qquad
         \phi_{t+1} = \phi_t + \Gamma_\phi\, \partial_\phi L(\theta_t, \phi_t)
 
-    Slide: f-GAN practical considerations (E53, A05). Returns and errors are those of `ascend`.
+    Slide: f-GAN practical considerations (E53, A05); beyond the deck, its convergence near a saddle
+    (I22). Returns and errors are those of `ascend`.
 
     Args:
         theta: the optimiser of the player that descends.

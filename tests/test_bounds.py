@@ -82,6 +82,7 @@ outputs = st.lists(st.floats(-8, 8), min_size=4, max_size=4)
 @settings(deadline=None, derandomize=True)
 @given(counts, counts, outputs)
 def test_no_critic_exceeds_the_divergence(p, q, v):
+    """E16, E20, E49: on points, for random critics."""
     log_p, log_q = logs(p, q)
     v_p, v_q = samples(tensor(*v), p, q)
     for row in ROWS.values():
@@ -101,6 +102,7 @@ def test_no_critic_exceeds_the_divergence(p, q, v):
     st.lists(st.integers(1, 12), min_size=4, max_size=4),
 )
 def test_the_best_critic_meets_the_divergence(p, q):
+    """E17 to E19, E21, E51, E52: at v* the bound is the divergence."""
     log_p, log_q = logs(p, q)
     for name, row in ROWS.items():
         v_p, v_q = samples(best_critic(name, log_p - log_q), p, q)
@@ -124,6 +126,7 @@ def test_disjoint_samples_reach_the_maximum(name):
 
 @rows
 def test_any_change_of_the_best_critic_loses(name):
+    """E17, E19, E21, E51."""
     p, q = D1
     log_p, log_q = logs(p, q)
     v = best_critic(name, log_p - log_q)
@@ -197,6 +200,7 @@ def reparameterised_gradient(name, flip=False):
 
 @rows
 def test_no_critic_exceeds_the_divergence_of_two_densities(name):
+    """E18, E21, E49."""
     x, dx = Z[::10], 10 * DX
     log_p, log_q = log_mixture(x), log_model(x, *tensor(*THETA))
     frequency, phase, size = random_critics(3, 100, 6, 1, scale=1.0)
@@ -235,6 +239,7 @@ FLIPPED = {  # E_q[f'(p/q)], ascended at the best critic, descends another diver
 
 @rows
 def test_the_flipped_gradient_at_the_best_critic_is_that_of_another_divergence(name):
+    """I04, I05."""
     want = model_gradient(lambda log_p, log_q: FLIPPED[name](log_p, log_q, DX))
     tolerance = 1e-3 if name == "total_variation" else 1e-6
     got = -reparameterised_gradient(name, flip=True)
@@ -288,6 +293,7 @@ ON_D1 = {
 
 @pytest.mark.parametrize("name", ON_D1)
 def test_anchor_of_a_given_critic(name):
+    """E49, E52, T02."""
     v_p, v_q = samples(tensor(0.3, -0.2, 0.1), *D1)
     assert variational(ROWS[name])(v_p, v_q).item() == pytest.approx(ON_D1[name], abs=1e-9)
 
@@ -327,6 +333,7 @@ def test_anchor_of_a_given_critic_on_two_normals(name):
 
 
 def test_i19_the_gan_row_is_the_bernoulli_bound_for_every_critic():
+    """I19."""
     v_p, v_q = random_critics(6, 40), random_critics(6, 30, seed=1)
     torch.testing.assert_close(variational(GAN)(v_p, v_q), bernoulli(v_p, v_q))
     t_p, log_not_d = F.logsigmoid(v_p), F.logsigmoid(v_q)  # the same with t = log D, unfused
@@ -345,6 +352,7 @@ def test_jensen_shannon_row_has_the_gradients_of_the_gan_row():
 
 
 def test_i20_pearson_is_a_least_squares_fit_of_the_density_ratio():
+    """I20."""
     v_p, v_q = random_critics(6, 40), random_critics(6, 30, seed=1)
     h_p, h_q = v_p / 2 + 1, v_q / 2 + 1
     want = 2 * h_p.mean(-1) - h_q.square().mean(-1) - 1
@@ -352,6 +360,7 @@ def test_i20_pearson_is_a_least_squares_fit_of_the_density_ratio():
 
 
 def test_bernoulli_is_minus_binary_cross_entropy():
+    """E16, E22, E23; as E37, E38, E68 and E72 again."""
     v_p, v_q = random_critics(40, scale=5), random_critics(30, seed=1, scale=5)
     loss = F.binary_cross_entropy_with_logits(v_p, torch.ones_like(v_p))
     loss += F.binary_cross_entropy_with_logits(v_q, torch.zeros_like(v_q))
@@ -360,12 +369,14 @@ def test_bernoulli_is_minus_binary_cross_entropy():
 
 
 def test_least_squares_is_minus_the_regression_error():
+    """E20."""
     v_p, v_q = random_critics(40), random_critics(30, seed=1)
     want = -(F.mse_loss(v_p, torch.ones_like(v_p)) + F.mse_loss(v_q, torch.zeros_like(v_q)))
     torch.testing.assert_close(least_squares(v_p, v_q), want)
 
 
 def test_flipping_is_swapping_the_arguments():
+    """E27, I04."""
     v = random_critics(40, scale=3).requires_grad_()
     other = random_critics(30, seed=1)
     (got,) = torch.autograd.grad(bernoulli(v, other), v)  # the generated sample as v_p
@@ -461,6 +472,7 @@ def channel_log_q(flip):
 
 
 def test_mutual_information_is_met_by_the_posterior():
+    """E29 to E32."""
     p_c, p_x = JOINT.sum(1), JOINT.sum(0)
     truth = (JOINT * np.log(JOINT / np.outer(p_c, p_x))).sum()
     assert truth == pytest.approx(0.368064207, abs=1e-9)
@@ -478,6 +490,7 @@ def test_mutual_information_is_met_by_the_posterior():
 
 def test_mutual_information_of_a_gaussian_code():
     # c ~ N(0, 1), x = c + e/2: the posterior is N(0.8 x, 0.2).
+    """E32."""
     z = torch.from_numpy(stats.norm.ppf((np.arange(2000) + 0.5) / 2000))
     c, e = torch.meshgrid(z, z, indexing="ij")
     x = c + 0.5 * e
@@ -503,6 +516,7 @@ def test_mutual_information_shapes():
 
 
 def test_cycle_sums_over_data_dimensions_and_averages_over_the_batch():
+    """E40."""
     x, y = random_critics(3, 2, 4, 5), random_critics(6, 7, seed=1)
     x_cycled, y_cycled = x + random_critics(3, 2, 4, 5, seed=2), y + 0.5
     want = np.abs((x_cycled - x).numpy()).reshape(3, -1).sum(1).mean() + 3.5
@@ -512,6 +526,7 @@ def test_cycle_sums_over_data_dimensions_and_averages_over_the_batch():
 
 
 def test_cycle_is_zero_exactly_for_a_bijection_and_its_inverse():
+    """E36, E40."""
     points = torch.eye(3, dtype=torch.float64)
     maps = [torch.tensor(m) for m in itertools.product(range(3), repeat=3)]
     zero = sum(
@@ -584,6 +599,7 @@ def test_signatures_are_those_of_the_design():
 
 
 def test_x03_the_sign_of_the_classification_loss():
+    """E18."""
     log_p, log_q = logs(*D1)
     js = jensen_shannon(log_p, log_q).item()
     loss = -bernoulli(*samples(log_p - log_q, *D1)).item()  # the classifier's loss, minimised
@@ -594,6 +610,7 @@ def test_x03_the_sign_of_the_classification_loss():
 
 
 def test_x05_the_printed_mutual_information_exceeds_the_entropy():
+    """E29, E30."""
     p_c, p_x = JOINT.sum(1), JOINT.sum(0)
     x_given_c = JOINT / p_c[:, None]
     printed = (x_given_c * p_x * np.log(x_given_c / np.outer(p_c, p_x))).sum()
@@ -605,6 +622,7 @@ def test_x05_the_printed_mutual_information_exceeds_the_entropy():
 
 
 def test_x06_the_last_line_of_the_bound_is_an_equality():
+    """E31, E32."""
     rng = np.random.default_rng(0)
     joint = rng.dirichlet(np.ones(12)).reshape(3, 4)  # p(c, x)
     p_c, p_x = joint.sum(1), joint.sum(0)
@@ -620,6 +638,7 @@ def test_x06_the_last_line_of_the_bound_is_an_equality():
 
 
 def test_x09_least_squares_is_not_a_game_of_the_printed_sign():
+    """E43."""
     for d, printed_loss in ((1.0, 1), (10.0, 181), (100.0, 19801)):  # max over D is infinite
         assert -least_squares(tensor(d), tensor(d)).item() == printed_loss
 

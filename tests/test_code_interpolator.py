@@ -175,6 +175,7 @@ def test_javascript_equals_torch(chromium: Chrome, strip: WebElement) -> None:
 def test_the_paths_are_the_line_and_the_great_circle(
     chromium: Chrome, strip: WebElement, great_circle: bool
 ) -> None:
+    """I16."""
     if great_circle:
         choose(strip, "path")
     for t in (0.0, 0.125, 0.5, 0.9, 1.0):
@@ -280,7 +281,7 @@ def test_reduced_motion_jumps_instead_of_walking(chromium: Chrome, strip: WebEle
 
 
 def test_each_image_stands_above_its_reconstruction(chromium: Chrome, strip: WebElement) -> None:
-    """The pixels of the small pictures, twice, once for each end."""
+    """F10, I17: the pixels of the small pictures, twice, once for each end."""
     found = chromium.execute_async_script(
         """
         const done = arguments[arguments.length - 1];

@@ -36,6 +36,7 @@ PLANE = {
 
 
 def test_mixture_1d_equals_scipy():
+    """F07."""
     p = mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0], dtype=F64)
     x = torch.linspace(-6, 6, 25, dtype=F64).unsqueeze(-1)
     expected = np.log(
@@ -175,6 +176,7 @@ def test_toy_errors_name_the_argument(call, name):
 
 
 def test_batches_are_the_same_at_every_pass_and_leave_the_global_generator_alone():
+    """E06."""
     x = torch.arange(10)
     torch.manual_seed(3)
     expected = torch.rand(1)
@@ -189,7 +191,7 @@ def test_batches_are_the_same_at_every_pass_and_leave_the_global_generator_alone
 
 @pytest.mark.parametrize("size", [1, 3, 4, 7, 10])
 def test_every_epoch_uses_each_row_once(size):
-    """Ten passes' worth of batches, cut into epochs, are permutations, and not all the same one."""
+    """E06, A01: ten passes of batches, cut into epochs, are permutations, not all the same."""
     stream = torch.cat(list(Batches(torch.arange(10), size, steps=math.ceil(100 / size))))
     epochs = stream[:100].reshape(10, 10)
     assert torch.equal(epochs.sort(-1).values, torch.arange(10).expand(10, 10))
@@ -339,6 +341,7 @@ def test_missing_file_memory_and_labels_are_one_clear_error(tmp_path, monkeypatc
 
 
 def test_binarise_is_bernoulli_of_the_intensity():
+    """T04: the binary digits."""
     x = torch.tensor([0.0, 0.2, 0.7, 1.0]).expand(20_000, 4)
     b = binarise(x, torch.Generator().manual_seed(0))
     assert torch.equal(b, binarise(x, torch.Generator().manual_seed(0)))

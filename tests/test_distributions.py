@@ -260,7 +260,7 @@ def test_a_fit_has_one_gaussian_per_point():
 
 
 def test_the_latent_grid_shares_the_mass_equally():
-    """E66, X18: cell mid-points; all finite, symmetric, the first coordinate down the rows."""
+    """I15, E66, X18: cell mid-points; all finite, symmetric, the first coordinate down the rows."""
     z = latent_grid(4, torch.zeros(1, dtype=torch.float64))
     side = [-1.150349380, -0.318639364, 0.318639364, 1.150349380]
     assert z.shape == (4, 4, 2)

@@ -136,6 +136,7 @@ def by_quadrature(case, name):
 
 @pytest.mark.parametrize(("case", "name"), FINITE)
 def test_value_is_the_integral(case, name):
+    """E44 to E48, T01."""
     log_p, log_q, dx = on_grid(case)
     assert ROWS[name](log_p, log_q, dx).item() == pytest.approx(
         by_quadrature(case, name), abs=1e-8, rel=1e-8
@@ -145,6 +146,7 @@ def test_value_is_the_integral(case, name):
 @pytest.mark.parametrize("case", DISCRETE)
 @rows
 def test_value_is_the_sum(case, name):
+    """E44 to E48, T01."""
     p, q = map(np.array, DISCRETE[case])
     want = DENSITIES[name](p, q).sum()
     assert ROWS[name](log(*p), log(*q)).item() == pytest.approx(want, abs=1e-14)
@@ -226,6 +228,7 @@ def gaussian_log_moment(a, mean, sd_p, sd_q):
 )
 @pytest.mark.parametrize("a", [0.1, 0.5, 0.9, 1.7])
 def test_alpha_of_two_normals(mean, sd_p, sd_q, a):
+    """E44."""
     x = torch.linspace(-40, 40, 80_001, dtype=torch.float64)
     p, q = normal(0.0, sd_p), normal(mean, sd_q)
     want = -math.expm1(gaussian_log_moment(a, mean, sd_p, sd_q)) / (a * (1 - a))
@@ -275,6 +278,7 @@ def test_named_functions_are_rows():
 
 
 def test_alpha_is_continuous_in_a():
+    """E45."""
     log_p, log_q = (log(*z) for z in DISCRETE["D1"])
     for limit in (0.0, 1.0):
         at = alpha(log_p, log_q, limit).item()
@@ -284,6 +288,7 @@ def test_alpha_is_continuous_in_a():
 
 
 def test_alpha_duality_and_special_cases():
+    """E44, E45."""
     log_p, log_q = (log(*z) for z in DISCRETE["D1"])
     for a in ALPHAS:
         torch.testing.assert_close(alpha(log_p, log_q, a), alpha(log_q, log_p, 1 - a))
@@ -301,6 +306,7 @@ def random_pair(k=7, seed=0, shape=()):
 
 
 def test_inequalities_between_divergences():
+    """E46, E47."""
     log_p, log_q = random_pair(shape=(200,))
     tv = total_variation(log_p, log_q)
     h2 = SQUARED_HELLINGER(log_p, log_q)
@@ -317,6 +323,7 @@ def test_inequalities_between_divergences():
 
 
 def test_gan_row_is_jensen_shannon_less_log_4():
+    """E18, E46, T01."""
     log_p, log_q = random_pair(shape=(50,))
     torch.testing.assert_close(
         GAN(log_p, log_q), 2 * jensen_shannon(log_p, log_q) - math.log(4), atol=1e-14, rtol=0
@@ -325,6 +332,7 @@ def test_gan_row_is_jensen_shannon_less_log_4():
 
 @rows
 def test_zero_at_equality_and_positive_elsewhere(name):
+    """E07."""
     log_p, log_q = random_pair(shape=(50,))
     zero = -math.log(4) if name == "gan" else 0.0
     assert ROWS[name](log_p, log_p).sub(zero).abs().max() < 1e-14
@@ -554,6 +562,7 @@ RAW = [-80.0, -30.0, -21.0, -8.0, -2.5, -0.3, -1e-6, 0.0, 1e-9, 0.2, 1.0, 6.0, 2
 
 @rows
 def test_activation_and_penalty_to_50_digits(name):
+    """T02."""
     activation, conjugate, _ = MP[name]
     v = tensor(*RAW)
     got_t, got_penalty = ROWS[name].activation(v), ROWS[name].penalty(v)
@@ -566,6 +575,7 @@ def test_activation_and_penalty_to_50_digits(name):
 
 @rows
 def test_penalty_is_the_conjugate_of_the_activation(name):
+    """E52, T02."""
     v = tensor(*np.linspace(-8, 8, 81))
     row = ROWS[name]
     t = row.activation(v)
@@ -575,6 +585,7 @@ def test_penalty_is_the_conjugate_of_the_activation(name):
 
 @rows
 def test_activation_stays_in_the_domain(name):
+    """T02."""
     v = tensor(*np.linspace(-30, 30, 241))
     row = ROWS[name]
     assert row.conjugate(row.activation(v)).isfinite().all()
@@ -645,6 +656,7 @@ def test_alpha_columns_are_continuous_in_a(field):
 
 @rows
 def test_conjugate_by_brute_force(name):
+    """E49, T02."""
     row, end = ROWS[name], MP[name][2]
     points = [t for t in (-1.9, -0.9, -0.45, -0.2, 0.0, 0.1, 0.4, 0.6, 0.9, 1.5) if t < end]
     if name == "total_variation":
@@ -715,6 +727,7 @@ def test_clipped_conjugate_has_a_gradient():
 
 @rows
 def test_fenchel_young_is_tight_at_the_derivative(name):
+    """E49, E51."""
     row = ROWS[name]
     u = torch.logspace(-3, 3, 60, dtype=torch.float64)
     t = row.f_prime(u)
@@ -726,6 +739,7 @@ def test_fenchel_young_is_tight_at_the_derivative(name):
 
 @rows
 def test_derivatives(name):
+    """E51, T01."""
     row = ROWS[name]
     u = torch.logspace(-2, 2, 40, dtype=torch.float64).requires_grad_()
     (slope,) = torch.autograd.grad(row.f(u).sum(), u)
@@ -742,6 +756,7 @@ F_PRIME_AT_1 = {"kl": 1.0, "reverse_kl": -1.0, "gan": -math.log(2)}
 
 @rows
 def test_threshold(name):
+    """T02."""
     at_1 = ROWS[name].f_prime(tensor(1.0)).item()
     assert at_1 == pytest.approx(F_PRIME_AT_1.get(name, 0.0), abs=1e-15)
     f_at_1 = ROWS[name].f(tensor(1.0)).item()
@@ -750,6 +765,7 @@ def test_threshold(name):
 
 @rows
 def test_the_best_t_exceeds_the_threshold_exactly_where_p_exceeds_q(name):
+    """E51, T02, I18."""
     log_p, log_q = random_pair(k=500)
     t = ROWS[name].f_prime(torch.exp(log_p - log_q))
     threshold = ROWS[name].f_prime(tensor(1.0))
@@ -889,6 +905,7 @@ def test_integrand_made_of_f_agrees_with_the_one_in_the_table(name):
 
 
 def test_x10_the_printed_jensen_shannon_is_another_divergence():
+    """E46."""
     for case, printed, right in (("G1", 0.618650, 0.256350), ("D1", 0.196308, 0.181132)):
         if case == "G1":
             log_p, log_q, dx = on_grid(case)
@@ -908,6 +925,7 @@ def test_x10_the_printed_jensen_shannon_is_another_divergence():
 
 
 def test_x11_three_normalisations_of_jensen_shannon():
+    """E18, E46."""
     log_p, log_q, dx = on_grid("G1")
     js = jensen_shannon(log_p, log_q, dx).item()
     log_d = torch.nn.functional.logsigmoid(log_p - log_q)
@@ -920,6 +938,7 @@ def test_x11_three_normalisations_of_jensen_shannon():
 
 
 def test_x12_the_order_of_the_arguments():
+    """E48."""
     p, q = (np.array(z) for z in DISCRETE["D1"])
     sum_q_f = (q * (p / q) * np.log(p / q)).sum()  # the deck's integral, f = r log r
     assert sum_q_f == pytest.approx((p * np.log(p / q)).sum())
@@ -928,6 +947,7 @@ def test_x12_the_order_of_the_arguments():
 
 
 def test_x13_the_printed_half_does_not_belong_to_the_printed_generator():
+    """E46, T01."""
     log_p, log_q, dx = on_grid("G1")
     p, q = log_p.exp(), log_q.exp()
     tabulated = 0.5 * by_quadrature("G1", "jensen_shannon")
@@ -990,6 +1010,7 @@ BEST = [  # equations.md, F07; Jensen-Shannon there is halved
 
 @pytest.mark.parametrize(("case", "name", "start", "want"), BEST)
 def test_best_gaussian_anchor(case, name, start, want):
+    """F07."""
     mu, sigma, value = best_gaussian(ROWS[name], *mixture_on_grid(case), start)
     assert [mu.item(), sigma.item()] == pytest.approx(want[:2], abs=2e-6)
     assert value.item() == pytest.approx(want[2], abs=2e-9)
@@ -1008,13 +1029,14 @@ PUBLISHED = {  # mu*, sigma* and the divergence there: Nowozin et al. 2016, tabl
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_best_gaussian_is_the_published_one_on_the_recovered_mixture(name):
+    """F07."""
     found = best_gaussian(ROWS[name], *mixture_on_grid("f-GAN"), (1.0, 1.5))
     assert [z.item() for z in found] == pytest.approx(PUBLISHED[name], abs=1e-3)
 
 
 @pytest.mark.parametrize("name", [*F_DIVERGENCES, *(f"alpha({a:g})" for a in ALPHAS)])
 def test_best_gaussian_against_scipy(name):
-    """Nelder and Mead, who need no slope, on plain densities and scipy's Simpson rule."""
+    """F07: Nelder and Mead, who need no slope, on plain densities and scipy's Simpson rule."""
     x = np.linspace(-14.0, 14.0, 2801)
     p = np.exp(log_mixture(MIXTURES["f-GAN"], x))
 

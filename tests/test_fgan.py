@@ -104,6 +104,7 @@ PRINTED = {
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_value_is_the_printed_objective_and_the_flip_swaps_the_samples(name):
+    """E50, E52, I05."""
     model = small(ROWS[name])
     x, z = torch.randn(2, 7, 2, dtype=torch.float64)
     model.p_0 = Replay(z)
@@ -141,6 +142,7 @@ LINKS = ["reverse_kl", "jeffrey", "jensen_shannon", "gan", "alpha(-1)", "alpha(0
 
 @pytest.mark.parametrize("name", LINKS)
 def test_at_the_log_ratio_the_value_and_its_gradient_are_those_of_the_divergence(name):
+    """E50 to E52."""
     p, q, x, z = two_normals()
     row = ROWS[name]
     model = FGAN(Affine(0.3, 1.1, "mu rho"), Link(p, q), Replay(z), row)
@@ -216,6 +218,7 @@ def by_hand(model, x, optimisers, flip):
 @rows
 @pytest.mark.parametrize("flip", [None, True, False])
 def test_the_steps_are_the_algorithms_written_by_hand_in_plain_torch(name, flip):
+    """E53, A01, A02, A05, I05."""
     model = small(ROWS[name])
     twin = copy.deepcopy(model)
     batches = 0.5 * torch.randn(4, 16, 2, dtype=torch.float64)
@@ -245,6 +248,7 @@ def trajectory(model, one, rates=(1e-2, 2e-2)):
 
 
 def test_the_gan_row_is_the_model_gan():
+    """I19."""
     model = small(ROWS["gan"])
     G, D = copy.deepcopy(model.G), copy.deepcopy(model.V)
     other = gan_.GAN(G, D, standard_normal(2, float64))
@@ -277,6 +281,7 @@ def test_the_flip_changes_nothing_for_the_total_variation_and_much_for_the_other
 
 
 def test_the_synchronous_step_samples_once_and_goes_back_once(monkeypatch):
+    """E53, A05."""
     model, back = small(JEFFREY), []
     model.p_0 = Replay(torch.randn(5, 2, dtype=torch.float64))
     backward = torch.Tensor.backward
@@ -332,7 +337,7 @@ CURVATURE = {  # f''(1), by hand; infinite at the kink of the total variation
 
 @rows
 def test_the_game_near_the_truth_has_the_known_damping(name):
-    r"""Where q = p, with c = h'(v*): d2L/domega2 = -c^2/f''(1) E[x^2], d2L/domega dtheta = -c."""
+    r"""I22: at q = p, c = h'(v*): d2L/domega2 = -c^2/f''(1) E[x^2], d2L/domega dtheta = -c."""
     z = normal_quantiles(4001)
     v_star = 1.0 if name == "kl" else 0.0
     model = FGAN(Affine(0.0, 1.0, "mu"), Critic(v_star, 0.0), Replay(z), ROWS[name])
@@ -433,7 +438,7 @@ def train_scale(name, one):
 
 @pytest.mark.parametrize("name", TRUTH)
 def test_each_row_finds_its_own_best_scale_and_its_own_divergence(name):
-    """Mode-seeking to mode-covering: sigma from 0.82 (Neyman) to 1.37 (alpha = 2)."""
+    """E50: mode-seeking to mode-covering: sigma from 0.82 (Neyman) to 1.37 (alpha = 2)."""
     sigma, value = train_scale(name, step)
     best, truth = minimum(TRUTH[name])
     assert sigma == pytest.approx(best, abs=0.015)
@@ -445,7 +450,7 @@ def test_each_row_finds_its_own_best_scale_and_its_own_divergence(name):
     ("name", "a"), [("kl", 0), ("reverse_kl", -1), ("squared_hellinger", -0.5), ("alpha(2)", 1)]
 )
 def test_the_flipped_step_finds_the_best_scale_of_another_divergence(name, a):
-    """Row a, flipped, ends at the optimum of D_(a-1): the trick changes what is minimised."""
+    """I05: row a, flipped, ends at the optimum of D_(a-1): the trick changes what is minimised."""
     sigma, _ = train_scale(name, step_alternating)
     assert sigma == pytest.approx(minimum(lambda s: divergence_of_scale(a, s))[0], abs=0.02)
     assert abs(sigma - minimum(TRUTH[name])[0]) > 0.08
@@ -521,6 +526,7 @@ class Best(nn.Module):
 @rows
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_best_critic_takes_for_data_exactly_what_is_denser_under_the_data(name, dtype):
+    """E51, I18."""
     p, q = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(0.5, 2.0)
     link = Link(p, q)
     model = FGAN(nn.Identity(), Best(name, link), standard_normal(1), ROWS[name])

@@ -36,6 +36,7 @@ def small(**options) -> GAN:
 
 
 def test_the_value_is_a_classifiers_negative_cross_entropy_summed_over_the_classes():
+    """E12 to E14, E16, E22, E23."""
     gan = small()
     z = torch.randn(7, 2, dtype=torch.float64)
     x = torch.randn(7, 2, dtype=torch.float64)
@@ -110,7 +111,7 @@ def test_the_generators_gradient_saturating_and_flipped(flip):
 
 @pytest.mark.parametrize(("mean", "saturating"), [(1.0, 0.397972867), (5.0, 0.047379617)])
 def test_gradients_at_the_optimal_critic_are_those_of_divergences(mean, saturating):
-    r"""With r* fixed: descending V follows 2 JS, ascending the flip follows KL(q||p) - 2 JS."""
+    """E27, I04: at r*, descending V follows 2 JS, ascending the flip KL(q || p) - 2 JS."""
     nodes, dx = torch.linspace(-12, 18, 60_001, dtype=torch.float64), 30 / 60_000
 
     def log_normal(m):
@@ -140,6 +141,7 @@ def test_gradients_at_the_optimal_critic_are_those_of_divergences(mean, saturati
 
 
 def test_the_step_is_the_algorithm_written_by_hand_in_plain_torch():
+    """A02, E24, E25, E27."""
     gan = small()
     G, D = copy.deepcopy(gan.G), copy.deepcopy(gan.D)
     theta, phi = (torch.optim.Adam(net.parameters(), lr=1e-2) for net in (gan.G, gan.D))
@@ -168,6 +170,7 @@ def test_the_step_is_the_algorithm_written_by_hand_in_plain_torch():
 
 @pytest.mark.parametrize("K", [1, 3])
 def test_the_critic_moves_K_times_and_the_generator_rests_meanwhile(K):
+    """A02, I03."""
     gan, moves = small(), []
     theta, phi = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (gan.G, gan.D))
     for name, player in (("theta", theta), ("phi", phi)):
@@ -217,6 +220,7 @@ def test_least_squares_moves_the_generator_towards_the_data():
 
 @pytest.mark.parametrize("bound", [bounds.bernoulli, bounds.least_squares])
 def test_a_location_model_finds_the_mean_of_the_data(bound):
+    """E15, A02."""
     torch.manual_seed(0)
     G = nets.ReplicaLinear(4, 1, 1)
     G.weight.data.fill_(1.0)
@@ -238,7 +242,7 @@ def test_a_location_model_finds_the_mean_of_the_data(bound):
 
 
 def test_the_critic_learns_the_log_ratio():
-    """The Bernoulli critic of two fixed Gaussians approaches r* and its value the divergence."""
+    """E17 to E19: the critic of two fixed Gaussians approaches r*, its value the divergence."""
     torch.manual_seed(0)
     p, q = data.mixture_1d([1.0], [0.0], [1.0]), data.mixture_1d([1.0], [1.0], [1.0])
     D = nets.critic(1, 32)
@@ -257,7 +261,7 @@ def test_the_critic_learns_the_log_ratio():
 
 
 def test_a_conditional_model_learns_the_conditional_law():
-    """x | u = N(3 u, 0.5^2): the samples of each u have its mean."""
+    """I01: x | u = N(3 u, 0.5^2): the samples of each u have its mean."""
 
     class Joined(nn.Module):
         def __init__(self, net):
@@ -335,6 +339,7 @@ def test_the_remedy_covers_a_small_ring_in_every_replica():
 
 
 def test_descending_the_saturating_value_is_the_minimax_game():
+    """E15, E22, E25."""
     gan = small()
     theta = torch.optim.SGD(gan.G.parameters(), lr=1e-3)
     x, z = torch.randn(2, 64, 2, dtype=torch.float64)

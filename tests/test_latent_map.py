@@ -239,7 +239,7 @@ def test_a_pixel_is_a_pair_of_quantiles(
 
 
 def test_cells_of_the_sheet_are_the_latent_grid(chromium: Chrome, plane: WebElement) -> None:
-    """A click into the middle of a cell gives the grid's code, up to half a pixel."""
+    """E66, F09: a click into the middle of a cell gives the grid's code, up to half a pixel."""
     side = chromium.execute_script("return arguments[0].gannotes.box.side", plane)
     for (i, j), z in zip(np.ndindex(3, 3), latent_grid(3).reshape(-1, 2).tolist(), strict=True):
         spot = call(chromium, plane, "spot", z)

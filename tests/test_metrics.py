@@ -72,12 +72,14 @@ def test_mode_coverage_of_replicas():
 
 
 def test_kernel_density_anchors():
+    """I11."""
     samples, x = torch.tensor([[0.0], [1.0], [3.0]], dtype=F64), torch.tensor([[0.5], [2.0]])
     value = kernel_density(samples, x.double(), 0.5)
     assert value.tolist() == pytest.approx([-1.131253389, -2.630017852], abs=1e-9)
 
 
 def test_kernel_density_equals_a_sum_of_scipy_densities():
+    """I11."""
     samples, x, h = randn(40, 3), 2 * randn(7, 3, seed=1), 0.6
     expected = [
         np.log(np.mean([stats.multivariate_normal(s, h**2 * np.eye(3)).pdf(t) for s in samples]))
@@ -87,6 +89,7 @@ def test_kernel_density_equals_a_sum_of_scipy_densities():
 
 
 def test_kernel_density_integrates_to_one():
+    """I11."""
     samples = randn(5, 1)
 
     def density(t):
@@ -117,6 +120,7 @@ def test_slices_change_nothing(monkeypatch):
 
 
 def test_select_bandwidth_maximises_the_validation_density():
+    """I11."""
     samples, validation = randn(300, 2), randn(200, 2, seed=1)
     candidates = torch.logspace(-2, 1, 16, dtype=F64)
     scores = [kernel_density(samples, validation, h.item()).mean() for h in candidates]
@@ -133,7 +137,15 @@ def test_select_bandwidth_refuses_an_end_of_the_range():
     assert select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05], strict=False) == 0.05
 
 
+def test_standard_error_of_a_rate_is_the_binomial_one():
+    """I14: 12 of 50 votes."""
+    votes = torch.cat([torch.ones(12), torch.zeros(38)])
+    binomial = stats.binom(50, 12 / 50).std() / 50
+    assert standard_error(votes).item() == pytest.approx(binomial * math.sqrt(50 / 49))
+
+
 def test_standard_error_equals_scipy():
+    """T03."""
     values = randn(3, 50)
     assert standard_error(values).numpy() == pytest.approx(stats.sem(values, axis=-1))
 
@@ -196,6 +208,7 @@ def linear_gaussian(d, k, n, sd, seed=0):
 
 @pytest.mark.parametrize(("d", "k"), [(1, 1), (3, 2), (12, 4)])
 def test_both_estimates_of_the_evidence_are_exact_on_linear_gaussian_models(d, k):
+    """I10."""
     log_joint, q, _, exact, _ = linear_gaussian(d, k, 10, 0.6)
     for found in (
         importance_weighted(log_joint, q, 3000),
@@ -217,7 +230,7 @@ def test_annealing_is_right_where_importance_weights_are_not():
 
 
 def test_annealing_from_the_base_distribution_in_one_dimension():
-    """z ~ N(0, 1), x | z ~ N(1.5 z + 0.3, 0.25), x = 1.2: log p(x) = -1.539083899."""
+    """I10: z ~ N(0, 1), x | z ~ N(1.5 z + 0.3, 0.25), x = 1.2: log p(x) = -1.539083899."""
     torch.manual_seed(0)
     p_0 = standard_normal(1, torch.zeros(1, dtype=F64))
 
@@ -232,7 +245,7 @@ def test_annealing_from_the_base_distribution_in_one_dimension():
 
 
 def test_annealed_weights_are_unbiased_for_any_number_of_temperatures():
-    """The average weight is p(x), though five temperatures leave the chains far behind."""
+    """I10: the average weight is p(x), though five temperatures leave the chains far behind."""
     torch.manual_seed(0)
     log_joint, _, p_0, exact, _ = linear_gaussian(3, 2, 1, 0.6)
     chains = 40_000
@@ -245,7 +258,7 @@ def test_annealed_weights_are_unbiased_for_any_number_of_temperatures():
 
 
 def test_a_move_leaves_its_target_invariant():
-    """Heavy tails, every temperature the same density: draws stay draws, weights stay constant."""
+    """I10: heavy tails, each temperature the same density: draws stay draws, weights constant."""
     torch.manual_seed(0)
     q = Independent(StudentT(torch.full((1,), 6.0, dtype=F64), 1.0, 2.0), 1)
     found = annealed_importance_sampling(
@@ -284,6 +297,7 @@ def test_two_modes_are_both_counted():
 
 
 def test_a_bernoulli_vae_against_quadrature():
+    """I10."""
     torch.manual_seed(0)
     vae = VAE(
         Gaussian(nets.mlp(6, 8, 2)), Bernoulli(nets.mlp(1, 8, 6)), standard_normal(1)

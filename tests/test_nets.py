@@ -51,6 +51,7 @@ def test_initial_weights_follow_the_uniform_law_of_linear_layers():
 
 
 def test_a_critic_returns_one_number_per_sample():
+    """E19: the raw output, for any leading dimensions."""
     assert nets.critic(2, 8)(torch.zeros(5, 2)).shape == (5,)
     assert nets.critic(2, 8, replicas=3)(torch.zeros(3, 5, 2)).shape == (3, 5)
     assert nets.image_critic(8)(torch.zeros(5, 1, 28, 28)).shape == (5,)

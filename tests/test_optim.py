@@ -14,6 +14,7 @@ def player(value: float, rate: float = 0.1) -> tuple[torch.Tensor, torch.optim.O
 
 
 def test_ascend_and_descend_follow_the_gradient_by_hand():
+    """E24, E25, A01."""
     x, theta = player(1.0)
     assert descend(theta, (x**2).sum()) == 1.0
     assert x.item() == pytest.approx(1 - 0.1 * 2)
@@ -22,6 +23,7 @@ def test_ascend_and_descend_follow_the_gradient_by_hand():
 
 
 def test_only_the_named_player_moves_or_receives_a_gradient():
+    """E24, E25."""
     x, theta = player(1.0)
     y, phi = player(2.0)
     y.grad = torch.tensor([7.0], dtype=torch.float64)
@@ -48,6 +50,7 @@ def saddle(update, steps: int = 100) -> tuple[float, float]:
 
 
 def test_simultaneous_steps_on_the_bilinear_saddle_spiral_out_by_the_known_factor():
+    """E53, A05."""
     x, y = saddle(lambda theta, phi, x, y: descend_ascend(theta, phi, (x * y).sum()))
     assert math.hypot(x, y) == pytest.approx((1 + 0.1**2) ** 50, rel=1e-12)
 
@@ -63,6 +66,7 @@ def test_alternating_steps_stay_on_a_closed_curve():
 
 
 def test_simultaneous_steps_contract_where_the_game_is_strongly_convex_concave():
+    """E53, I22."""
     x, y = saddle(
         lambda theta, phi, x, y: descend_ascend(theta, phi, (x**2 / 2 + x * y - y**2 / 2).sum())
     )
@@ -73,6 +77,7 @@ def test_simultaneous_steps_contract_where_the_game_is_strongly_convex_concave()
 
 
 def test_both_gradients_are_taken_at_the_same_iterate():
+    """E53, A05."""
     x, theta = player(1.0)
     y, phi = player(2.0)
     descend_ascend(theta, phi, (x * y).sum())
@@ -110,6 +115,7 @@ def test_an_objective_without_the_player_is_refused():
 
 
 def test_fit_returns_named_series_and_passes_every_batch():
+    """A01."""
     x, theta = player(1.0)
     seen = []
 

@@ -26,6 +26,7 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(capsys):
 
 
 def test_a_short_gan_leaves_weights_and_a_card(tmp_path, monkeypatch):
+    """A02, F02."""
     monkeypatch.setenv("TQDM_DISABLE", "1")
     recipes.mnist_gan(tmp_path, steps=2)
     weights.fill(nets.image_generator(32), tmp_path / "mnist_gan.safetensors")
@@ -82,7 +83,7 @@ def test_a_sweep_gathers_the_rows_that_are_there(tmp_path):
 
 
 def test_the_protocol_gives_the_training_images_their_known_score():
-    """16,384 kernels on training images: 268 nats by an independent computation."""
+    """T03, I11: 16,384 kernels on training images: 268 nats by an independent computation."""
     images = data.mnist("train")[0][:16_384]
     bandwidth, values = fgan.kde_protocol(images)
     assert values.shape == (10_000,)
@@ -96,6 +97,7 @@ def mixture(x):
 
 
 def test_a_short_univariate_run_finds_the_moments_and_keeps_the_bound(monkeypatch):
+    """E53, A05, F07."""
     monkeypatch.setenv("TQDM_DISABLE", "1")
     found = recipes.univariate(KL, replicas=2, steps=600)
     assert found.cross.shape == (2, 9)

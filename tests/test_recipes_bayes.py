@@ -26,6 +26,7 @@ def quick(monkeypatch):
 
 
 def test_a_short_vae_leaves_weights_and_a_card(tmp_path):
+    """A06, F08."""
     recipes.RECIPES["vae_mnist_2"](tmp_path, steps=2)
     path = tmp_path / "vae_mnist_2_0"
     model = recipes.digit_vae(2)
@@ -98,6 +99,7 @@ def conjugate(noise=0.5):
 
 
 def test_annealing_finds_a_known_evidence_and_the_bound_stays_below(monkeypatch):
+    """I10, T04."""
     monkeypatch.setattr(likelihood, "TEMPERATURES", 200)
     torch.manual_seed(0)
     model, evidence = conjugate()
@@ -149,7 +151,7 @@ def test_the_sweep_gathers_what_is_there(tmp_path):
 
 @pytest.mark.parametrize("name", ["vae", "avb_ac"])
 def test_the_shipped_models_have_the_shipped_bounds(name):
-    """And so digit by digit, which no other model's weights would do."""
+    """T04: digit by digit, which no other model's weights would do."""
     model = recipes.digit_vae(8, 512)
     if name == "avb_ac":
         model = recipes.digit_avb(model, recipes.adaptive)

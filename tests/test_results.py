@@ -32,6 +32,7 @@ def test_an_unknown_table_is_refused_with_the_known_ones():
 
 
 def test_the_published_column_is_transcribed_exactly():
+    """T03."""
     table = {
         row["divergence"]: (row["kde"], row["sem"]) for row in results.load("published_fgan_mnist")
     }

@@ -29,7 +29,7 @@ def vector(*values):
 
 
 def test_log_marginal_of_a_linear_gaussian_model():
-    """z ~ N(0, 1), x | z ~ N(1.5 z + 0.3, 0.25): x ~ N(0.3, 1.5^2 + 0.25)."""
+    """E01, E54: z ~ N(0, 1), x | z ~ N(1.5 z + 0.3, 0.25): x ~ N(0.3, 1.5^2 + 0.25)."""
     x = vector(1.2, -3.0)
     log_p = log_marginal(
         lambda z: Normal(1.5 * z[:, 0] + 0.3, 0.5).log_prob(x.unsqueeze(-1)), *gauss_hermite(150)
@@ -39,6 +39,8 @@ def test_log_marginal_of_a_linear_gaussian_model():
 
 
 def test_log_marginal_of_a_nonlinear_model_equals_quadrature():
+    """E01."""
+
     def likelihood(z):
         return stats.norm(np.sin(z), 0.7).pdf(0.4) * stats.norm.pdf(z)
 
@@ -50,7 +52,7 @@ def test_log_marginal_of_a_nonlinear_model_equals_quadrature():
 
 
 def test_log_marginal_given_an_input():
-    """x | u, z ~ N(z + 2u, 0.5^2) at u = 0.3: x | u ~ N(0.6, 1.25)."""
+    """E03: x | u, z ~ N(z + 2u, 0.5^2) at u = 0.3: x | u ~ N(0.6, 1.25)."""
     u = 0.3
     log_p = log_marginal(
         lambda z: Normal(z[:, 0] + 2 * u, 0.5).log_prob(vector(1.0)), *gauss_hermite(150)
@@ -84,11 +86,13 @@ def test_gauss_hermite_has_the_moments_of_the_normal(count):
 
 
 def test_empirical_expectation_is_the_mean():
+    """E02."""
     x = torch.randn(50, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
     assert torch.equal(Empirical(x).expectation(torch.square), (x**2).sum(0) / 50)
 
 
 def test_empirical_draws_have_the_frequencies_of_the_samples():
+    """E02."""
     p = Empirical(torch.tensor([[0], [0], [0], [1]]))
     draws = p.sample(20_000, torch.Generator().manual_seed(0))
     assert draws.shape == (20_000, 1)
@@ -98,7 +102,7 @@ def test_empirical_draws_have_the_frequencies_of_the_samples():
 
 @pytest.mark.parametrize("width", [None, 2])
 def test_empirical_conditional_is_normalised(width):
-    """(a, 1), (a, 1), (b, 1), (b, 2): mass 2/3 and 1/3 at u = 1."""
+    """E04: (a, 1), (a, 1), (b, 1), (b, 2): mass 2/3 and 1/3 at u = 1."""
     u = torch.tensor([1, 1, 1, 2])
     u = u if width is None else u.unsqueeze(-1).expand(4, width)
     conditional = Empirical(torch.tensor([0.0, 0.0, 1.0, 1.0]), u).conditional(u[0])
@@ -111,6 +115,7 @@ def test_empirical_conditional_is_normalised(width):
 
 
 def test_pushforward_of_exp_is_log_normal():
+    """E05."""
     x = vector(0.1, 1.0, 2.0, 7.0)
     log_p = pushforward_log_prob(x, torch.log, torch.exp, Normal(0.0, 1.0).log_prob)
     assert log_p.numpy() == pytest.approx(stats.lognorm(1).logpdf(x), abs=1e-12)
@@ -118,7 +123,7 @@ def test_pushforward_of_exp_is_log_normal():
 
 
 def test_pushforward_of_a_decreasing_map_integrates_to_one_and_carries_expectations():
-    """G(z) = sinh(-z): E_{p_theta}[cos x] = E_{p_0}[cos G(z)]."""
+    """E05, E10: G(z) = sinh(-z): E_{p_theta}[cos x] = E_{p_0}[cos G(z)]."""
 
     def density(t):
         log_p = pushforward_log_prob(
@@ -145,6 +150,7 @@ def test_pushforward_outside_the_range_has_no_mass():
 
 
 def test_expectation_is_within_its_error_and_the_error_falls_as_the_root():
+    """E09, E10."""
     torch.manual_seed(0)
     x = 0.7 + 0.5 * torch.randn(200, 1_000, dtype=F64)
     value, error = expectation(torch.sin, x)
@@ -159,6 +165,7 @@ def test_expectation_is_within_its_error_and_the_error_falls_as_the_root():
 
 
 def test_expectation_equals_scipy_sem():
+    """E09."""
     x = torch.randn(40, generator=torch.Generator().manual_seed(0), dtype=F64)
     value, error = expectation(torch.exp, x)
     assert value.item() == pytest.approx(np.exp(x.numpy()).mean())
@@ -197,6 +204,7 @@ def gradients(estimator, l, shape, z):
 @pytest.mark.parametrize("estimator", ["pathwise", "score"])
 @pytest.mark.parametrize("name", CASES)
 def test_both_gradients_have_the_right_mean(name, estimator):
+    """E11, I02."""
     l, value, slope, e_l, d_mu, d_s = CASES[name]
     assert normal_expectation(lambda z: value(MU + S * z)) == pytest.approx(e_l, abs=1e-8)
     assert normal_expectation(lambda z: slope(MU + S * z)) == pytest.approx(d_mu, abs=1e-8)
@@ -207,7 +215,7 @@ def test_both_gradients_have_the_right_mean(name, estimator):
 
 @pytest.mark.parametrize("name", CASES)
 def test_variances_of_the_two_gradients(name):
-    """One-sample estimates as replicas, and their variance against quadrature."""
+    """E11, I02: one-sample estimates as replicas, and their variance against quadrature."""
     l, value, slope, _, d_mu, _ = CASES[name]
     pathwise = normal_expectation(lambda z: slope(MU + S * z) ** 2) - d_mu**2
     score = normal_expectation(lambda z: (value(MU + S * z) * z / S) ** 2) - d_mu**2
@@ -235,6 +243,8 @@ def test_two_point_base_is_exact():
 
 
 def test_a_step_is_seen_by_the_score_and_not_by_the_path():
+    """E11, I02."""
+
     def step(x):
         return (x > 1).to(x.dtype)
 
@@ -254,6 +264,7 @@ def test_the_score_takes_no_gradient_through_l():
 
 
 def test_gradients_of_a_network_are_those_of_backward():
+    """E11."""
     torch.manual_seed(0)
     G = torch.nn.Linear(2, 3, dtype=F64)
     z = torch.randn(16, 2, dtype=F64)

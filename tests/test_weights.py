@@ -61,6 +61,7 @@ def test_the_classifier_reads_more_than_99_percent_of_the_test_digits():
 
 
 def test_the_shipped_generator_draws_all_ten_digits_that_the_classifier_recognises():
+    """F02."""
     torch.manual_seed(0)
     G = weights.load(nets.image_generator(32), "mnist_gan")
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
@@ -103,6 +104,7 @@ def test_every_f_gan_but_total_variation_draws_all_ten_digits(name):
 
 
 def test_the_shipped_f_gan_has_the_shipped_numbers():
+    """T03."""
     row = next(
         row
         for row in results.load("fgan_mnist")

@@ -138,6 +138,18 @@ def step(
 
     Returns:
         The last critic value, before its move.
+
+    Example:
+        >>> from gannotes.distributions import Deterministic, Gaussian, standard_normal
+        >>> from gannotes.nets import Pair, critic
+        >>> D = Pair(nn.Linear(6, 8), nn.Linear(2, 8), critic(8, 8))
+        >>> encoder, decoder = Gaussian(nn.Linear(6, 4)), Deterministic(nn.Linear(2, 6))
+        >>> ali = ALI(encoder, decoder, D, standard_normal(2))
+        >>> samplers = [*encoder.parameters(), *decoder.parameters()]
+        >>> theta_phi = torch.optim.Adam(samplers, lr=1e-3)
+        >>> omega = torch.optim.Adam(D.parameters(), lr=1e-3)
+        >>> step(ali, torch.randn(32, 6), theta_phi, omega)
+        {'value': tensor(-1...)}
     """
     for _ in range(K):
         value = ascend(omega, ali.value(x))

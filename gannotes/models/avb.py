@@ -174,7 +174,7 @@ class AVB(nn.Module):
         .. math:: \hat L(r) = \frac{1}{N_x N_z} \sum_{i, j} \log \sigma(r_\omega(z_i^{(j)}, x_i))
                   + \log(1 - \sigma(r_\omega(z_{0, i}^{(j)}, x_i)))
 
-        Slide: AVB (E70, E72), with the erratum X38. Arguments and errors are those of `terms`.
+        Slide: AVB (E70, E72, E73), with the erratum X38. Arguments and errors are those of `terms`.
 
         Returns:
             The value, `()` or one per replica `(S,)`.
@@ -231,6 +231,20 @@ def step(
     Returns:
         Before their moves: the learnt bound and its divergence term, averaged over the batch, and
         the last value of the classifier.
+
+    Example:
+        >>> from gannotes.distributions import Bernoulli, Implicit, standard_normal
+        >>> from gannotes.nets import Pair, critic
+        >>> head = Pair(nn.Identity(), nn.Linear(3, 8), nn.Linear(8, 2))
+        >>> encoder = Implicit(nn.Linear(6, 8), head, standard_normal(3))
+        >>> decoder = Bernoulli(nn.Linear(2, 6))
+        >>> r = Pair(nn.Linear(2, 8), nn.Linear(6, 8), critic(8, 8))
+        >>> avb = AVB(encoder, decoder, r, standard_normal(2))
+        >>> model = [*encoder.parameters(), *decoder.parameters()]
+        >>> theta_phi = torch.optim.Adam(model, lr=1e-3)
+        >>> omega = torch.optim.Adam(r.parameters(), lr=1e-3)
+        >>> list(step(avb, torch.ones(5, 6), theta_phi, omega, K=2))
+        ['elbo', 'kl', 'value']
     """
     log_likelihood, kl = avb.terms(x, N_z)
     elbo = ascend(theta_phi, (log_likelihood - kl).mean(-1))  # 2.1 and 2.2

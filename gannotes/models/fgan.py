@@ -92,7 +92,7 @@ class FGAN(nn.Module):
         :math:`f'` increases, so :math:`t^* = f'(p/p_\theta)` exceeds :math:`f'(1)` exactly where
         :math:`p > p_\theta`.
 
-        Slide: f-divergences and conjugate duals (E51, T01).
+        Slide: f-divergences and conjugate duals (E51, T01); beyond the deck (I18).
 
         Args:
             x: points `(..., N, *data)`.
@@ -120,6 +120,14 @@ def step(fgan: FGAN, x: Tensor, theta: Optimizer, omega: Optimizer) -> dict[str,
 
     Raises:
         FloatingPointError: if the value or a gradient is not finite; no parameter was touched.
+
+    Example:
+        >>> from gannotes import distributions, divergences, nets
+        >>> G, V, p_0 = nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2)
+        >>> fgan = FGAN(G, V, p_0, divergences.SQUARED_HELLINGER)
+        >>> theta, omega = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (G, V))
+        >>> step(fgan, torch.randn(32, 1), theta, omega)["value"].shape
+        torch.Size([])
     """
     return {"value": descend_ascend(theta, omega, fgan.value(x))}
 
@@ -149,6 +157,14 @@ def step_alternating(
 
     Raises:
         FloatingPointError: if a value or a gradient is not finite; the player was not moved.
+
+    Example:
+        >>> from gannotes import distributions, divergences, nets
+        >>> G, V, p_0 = nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2)
+        >>> fgan = FGAN(G, V, p_0, divergences.SQUARED_HELLINGER)
+        >>> theta, omega = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (G, V))
+        >>> list(step_alternating(fgan, torch.randn(32, 1), theta, omega, flip=False))
+        ['value']
     """
     value = ascend(omega, fgan.value(x))
     if flip:

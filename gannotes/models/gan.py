@@ -31,7 +31,7 @@ class GAN(nn.Module):
     With labels :math:`u` the model is conditional: :math:`G(z, u)` and :math:`D(x, u)` learn
     :math:`p(x \mid u)` from pairs.
 
-    Slide: Generative Adversarial Nets (E05, E14, E22, I01).
+    Slide: Inference as classification (E12 to E15); Optimisation (E22); beyond the deck (I01).
 
     Args:
         G: maps noise `(..., N, k)` to samples `(..., N, *data)`.
@@ -93,7 +93,7 @@ class GAN(nn.Module):
 def step(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer, K: int = 1) -> dict[str, Tensor]:
     r"""Ascend the critic on the value, :math:`K` times, then the generator on the flipped value.
 
-    Slide: GAN / Training Algorithm (A01, A02, E24, E27); its sign error is erratum X04.
+    Slide: GAN / Training Algorithm (A01, A02, E24 to E27, I03), with the erratum X04.
 
     Args:
         gan: the model.
@@ -104,6 +104,13 @@ def step(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer, K: int = 1) -> d
 
     Returns:
         The last critic value, before its move.
+
+    Example:
+        >>> from gannotes import distributions, nets
+        >>> gan = GAN(nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2))
+        >>> theta, phi = (torch.optim.Adam(net.parameters(), lr=1e-3) for net in (gan.G, gan.D))
+        >>> step(gan, torch.randn(32, 1), theta, phi, K=2)
+        {'value': tensor(-1...)}
     """
     for _ in range(K):
         value = ascend(phi, gan.value(x))
@@ -140,6 +147,13 @@ def step_regularised(
 
     Returns:
         The critic's value less the penalties, before its move.
+
+    Example:
+        >>> from gannotes import distributions, nets
+        >>> gan = GAN(nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2))
+        >>> theta, phi = (torch.optim.Adam(net.parameters(), lr=1e-3) for net in (gan.G, gan.D))
+        >>> list(step_regularised(gan, torch.randn(32, 1), theta, phi, gamma=1.0))
+        ['value']
     """
     v_p, R_1 = squared_gradient(gan.D, x)
     v_q, R_2 = squared_gradient(gan.D, gan.sample(tuple(v_p.shape)))

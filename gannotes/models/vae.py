@@ -257,6 +257,16 @@ def step(vae: VAE, x: Tensor, theta_phi: Optimizer, N_z: int = 1) -> dict[str, T
 
     Returns:
         The bound and its divergence term before the move, averaged over the batch.
+
+    Example:
+        >>> from gannotes.distributions import Bernoulli, Gaussian, standard_normal
+        >>> encoder, decoder = Gaussian(nn.Linear(6, 2 * 2)), Bernoulli(nn.Linear(2, 6))
+        >>> vae = VAE(encoder, decoder, standard_normal(2))
+        >>> theta_phi = torch.optim.Adam(vae.parameters(), lr=0.03)
+        >>> x = torch.eye(6)
+        >>> first, *_, last = (step(vae, x, theta_phi, N_z=8)["elbo"] for _ in range(100))
+        >>> bool(last > first)
+        True
     """
     log_likelihood, kl = vae.terms(x, N_z)
     elbo = ascend(theta_phi, (log_likelihood - kl).mean(-1))

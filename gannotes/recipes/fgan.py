@@ -83,7 +83,7 @@ def fgan_mnist_one(
 def fgan_generator() -> nn.Sequential:
     """The generator of every f-GAN on MNIST: 32-dimensional noise, 61,057 parameters.
 
-    Slide: f-GAN / MNIST.
+    Slide: f-GAN / MNIST (T03).
 
     Example:
         >>> fgan_generator()(standard_normal(32).sample((2,))).shape

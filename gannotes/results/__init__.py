@@ -41,6 +41,10 @@ def read(path: Path) -> list[Row]:
 
     Args:
         path: the CSV file, with a header.
+
+    Example:
+        >>> read(FOLDER / "published_fgan_mnist.csv") == load("published_fgan_mnist")
+        True
     """
     with path.open(newline="", encoding="utf-8") as file:
         return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
@@ -58,6 +62,13 @@ def write(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     Raises:
         ValueError: if there is no row, or if a row has other keys than the first; nothing is
             written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(Path(folder) / "runs.csv", [{"seed": 0, "nats": 1 / 3}])
+        ...     read(Path(folder) / "runs.csv")
+        [{'seed': 0.0, 'nats': 0.333333}]
     """
     table = [dict(row) for row in rows]
     if not table:

@@ -51,6 +51,12 @@ def fill(net: nn.Module, path: Path) -> nn.Module:
     Args:
         net: a network of the architecture that was saved.
         path: the safetensors file.
+
+    Example:
+        >>> from gannotes import nets
+        >>> net = fill(nets.image_classifier(), FOLDER / "mnist_classifier.safetensors")
+        >>> net.training
+        False
     """
     try:
         saved = load_file(path)
@@ -77,6 +83,13 @@ def save(net: nn.Module, path: Path) -> None:
 
     Raises:
         ValueError: if a number does not fit into half precision.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(nn.Linear(2, 1), Path(folder) / "line.safetensors")
+        ...     fill(nn.Linear(2, 1), Path(folder) / "line.safetensors")
+        Linear(in_features=2, out_features=1, bias=True)
     """
     state = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     halves = {

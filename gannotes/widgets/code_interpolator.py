@@ -39,7 +39,7 @@ class CodeInterpolator(anywidget.AnyWidget):
     a kernel; with one, the traits `first`, `second`, `t` and `great_circle` follow in both
     directions, and the page writes the code on show to `z`.
 
-    Slide: ALI / Experiments (I17, reconstruction; I16, interpolation).
+    Slide: ALI / Results (F10; I17, reconstruction; I16, interpolation).
 
     References:
         White, Sampling generative networks, 2016.

@@ -29,7 +29,7 @@ _HERE = Path(__file__).parent
 class LatentExplorer(anywidget.AnyWidget):
     r"""Move the code $z$ of a generator and see $x = G_\theta(z)$, with no kernel behind the page.
 
-    Slide: beyond the deck (it shows the samples of GAN, InfoGAN and VAE as still pictures).
+    Slide: GAN, its results (F02), and other pictures of samples, moving; beyond the deck (I16).
 
     The sliders move either single noise coordinates or chosen `directions` $u_j$: slider $j$ shows
     $\langle u_j, z \rangle$ and changes nothing orthogonal to $u_j$. "Interpolate" walks from the

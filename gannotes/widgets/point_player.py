@@ -22,7 +22,7 @@ Interval = tuple[float, float]
 class PointPlayer(anywidget.AnyWidget):
     r"""Play $x^{(t)}_1, \dots, x^{(t)}_N$ for $t = 1, \dots, T$: `plane` in 2-D, `line` in 1-D.
 
-    Slide: beyond the deck (GAN / Adversarial classification (E14) over the steps of a run).
+    Slide: Learn a random number generator (F01), moving over the steps of a run.
 
     The trait `frame` counts from 0 and follows in both directions.
     """
