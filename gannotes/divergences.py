@@ -43,6 +43,7 @@ __all__ = [
     "alpha",
     "alpha_family",
     "best_gaussian",
+    "information",
     "jensen_shannon",
     "kl",
     "total_variation",
@@ -421,6 +422,44 @@ def kl(log_p: Tensor, log_q: Tensor, dx: float | Tensor = 1.0) -> Tensor:
         tensor(0.3601)
     """
     return KL(log_p, log_q, dx)
+
+
+def information(log_joint: Tensor, dx: float | Tensor = 1.0) -> Tensor:
+    r"""Mutual information: :math:`\mathrm{KL}(p(c, x) \| p(c)\, p(x))`.
+
+    .. math::
+
+        I(c; x) = \sum_c \int p(c)\, p(x \mid c) \log \frac{p(x \mid c)}{p(x)}\, dx
+            = H(c) - H(c \mid x)
+
+    Slide: InfoGAN / Loss function (E29, E30), with the erratum X05.
+
+    References:
+        Cover and Thomas, Elements of information theory, 2006.
+
+    Args:
+        log_joint: log p(c, x), shape (..., C, K): codes in rows, points in columns.
+        dx: Quadrature weight or weights of the points, a number or shape (K,).
+
+    Returns:
+        Nats, shape (...).
+
+    Raises:
+        TypeError: If `log_joint` is not a floating-point tensor.
+        ValueError: If it is not at least two-dimensional or dx is not positive.
+
+    Example:
+        >>> channel = torch.tensor([[0.45, 0.05], [0.05, 0.45]])  # flips a fair bit in one of ten
+        >>> information(channel.log())
+        tensor(0.3681)
+    """
+    if log_joint.ndim < 2:
+        raise ValueError(f"log_joint must have shape (..., C, K), got {tuple(log_joint.shape)}")
+    weight = torch.as_tensor(dx, dtype=log_joint.dtype, device=log_joint.device)
+    log_c = (log_joint + weight.log()).logsumexp(-1, keepdim=True)
+    log_x = log_joint.logsumexp(-2, keepdim=True)
+    flat = weight.expand(log_joint.shape[-2:]).flatten()
+    return kl(log_joint.flatten(-2), (log_c + log_x).flatten(-2), flat)
 
 
 def alpha(log_p: Tensor, log_q: Tensor, a: float, dx: float | Tensor = 1.0) -> Tensor:

@@ -136,7 +136,7 @@ class InfoGAN(nn.Module):
         Every network sees each sample once. The information comes code by code, so that a step can
         weigh the codes; its sum is the bound on :math:`I(c; x')`.
 
-        Slide: InfoGAN / Joint objective (E32 to E35), with the errata X06 and X07.
+        Slide: InfoGAN / Augmented GAN objective (E32, E33), Joint objective (E34); errata X06, X07.
 
         Args:
             x: data `(..., N, *data)`.
@@ -167,7 +167,7 @@ def step(
     The head :math:`Q_\eta` does not enter the value, so that it receives the gradient of the
     information alone, and the head :math:`D_\phi` that of the value alone.
 
-    Slide: InfoGAN / Joint objective and training tricks (A03), with the errata X07 and X08.
+    Slide: InfoGAN / Joint objective and training tricks (E35, A03), with the errata X07 and X08.
 
     Args:
         infogan: the model.
