@@ -36,6 +36,15 @@ class ClassShares(NamedTuple):
     mean_confidence: Tensor
 
 
+class Segmentation(NamedTuple):
+    """What `segmentation_scores` returns."""
+
+    pixel_accuracy: float
+    class_accuracy: float
+    class_iou: float
+    weighted_iou: float
+
+
 class Annealed(NamedTuple):
     """What :func:`annealed_importance_sampling` returns; C chains, points of shape (...)."""
 
@@ -281,6 +290,66 @@ def class_shares(logits: Tensor) -> ClassShares:
     confidence, winner = logits.softmax(-1).max(-1)
     share = torch.nn.functional.one_hot(winner, logits.shape[-1]).to(logits.dtype).mean(-2)
     return ClassShares(share, confidence.mean(-1))
+
+
+def segmentation_scores(predicted: Tensor, truth: Tensor, classes: int) -> Segmentation:
+    r"""How well a map of classes agrees with the true one, by the four usual scores.
+
+    .. math::
+
+        \frac{\sum_i n_{ii}}{\sum_i t_i}, \qquad
+        \frac1K \sum_i \frac{n_{ii}}{t_i}, \qquad
+        \frac1K \sum_i \frac{n_{ii}}{t_i + \sum_j n_{ji} - n_{ii}}, \qquad
+        \frac{1}{\sum_k t_k} \sum_i \frac{t_i\, n_{ii}}{t_i + \sum_j n_{ji} - n_{ii}}
+
+    :math:`n_{ij}` is the number of pixels of class `i` that are called `j`, and :math:`t_i` their
+    number. Means are over the `K` classes that occur in the truth.
+
+    Slide: CycleGAN / Experiments I (I13).
+
+    References:
+        Long, Shelhamer and Darrell, Fully convolutional networks for semantic segmentation, 2015.
+
+    Args:
+        predicted: classes from 0 to `classes - 1`, int64, any shape.
+        truth: the true ones, of the same shape.
+        classes: the number of classes.
+
+    Returns:
+        Accuracy per pixel, accuracy per class, mean intersection over union, and the same weighted
+        by how often a class occurs.
+
+    Raises:
+        ValueError: if the shapes differ, if there is no pixel, or if a class is out of range.
+
+    Example:
+        >>> truth = torch.tensor([0, 0, 0, 1])
+        >>> segmentation_scores(torch.tensor([0, 0, 1, 1]), truth, 2).pixel_accuracy
+        0.75
+    """
+    if predicted.shape != truth.shape or truth.numel() == 0:
+        raise ValueError(
+            f"predicted, truth: expected equal shapes with at least one pixel, got "
+            f"{tuple(predicted.shape)} and {tuple(truth.shape)}"
+        )
+    for name, labels in (("predicted", predicted), ("truth", truth)):
+        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+            raise ValueError(
+                f"{name}: expected classes from 0 to {classes - 1}, got "
+                f"{int(labels.min())} to {int(labels.max())}"
+            )
+    pairs = truth.flatten() * classes + predicted.flatten()
+    n = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes).double()
+    t, called, right = n.sum(1), n.sum(0), n.diagonal()
+    present = t > 0
+    accuracy = right[present] / t[present]
+    iou = right[present] / (t + called - right)[present]
+    return Segmentation(
+        float(right.sum() / t.sum()),
+        float(accuracy.mean()),
+        float(iou.mean()),
+        float((t[present] * iou).sum() / t.sum()),
+    )
 
 
 def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:

@@ -369,3 +369,37 @@ def sum_of(z):
 def test_errors_name_the_argument(call, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         call()
+
+
+# Segmentation
+
+
+def test_segmentation_scores_by_hand():
+    """I13: the confusion matrix (6, 1, 1), (2, 5, 1), (0, 0, 4), rows the truth."""
+    n = np.array([[6, 1, 1], [2, 5, 1], [0, 0, 4]])
+    truth = np.repeat(np.arange(3), n.sum(1))
+    predicted = np.concatenate([np.repeat(np.arange(3), row) for row in n])
+    order = np.random.default_rng(0).permutation(20)
+    images = [torch.tensor(part[order]).reshape(2, 5, 2) for part in (predicted, truth)]
+    found = metrics.segmentation_scores(*images, 3)
+    assert found.pixel_accuracy == pytest.approx(15 / 20)
+    assert found.class_accuracy == pytest.approx((6 / 8 + 5 / 8 + 1) / 3)
+    assert found.class_iou == pytest.approx((6 / 10 + 5 / 9 + 4 / 6) / 3)
+    assert found.weighted_iou == pytest.approx((8 * 6 / 10 + 8 * 5 / 9 + 4 * 4 / 6) / 20)
+
+
+def test_segmentation_scores_at_their_ends_and_without_an_absent_class():
+    """I13."""
+    truth = torch.tensor([0, 0, 1, 1])
+    assert metrics.segmentation_scores(truth, truth, 3) == (1, 1, 1, 1)
+    assert metrics.segmentation_scores(1 - truth, truth, 3) == (0, 0, 0, 0)
+    one_class = metrics.segmentation_scores(torch.zeros_like(truth), truth, 3)
+    assert one_class == (0.5, 0.5, 0.25, 0.25)
+
+
+def test_segmentation_scores_refuse_what_does_not_fit():
+    truth = torch.tensor([0, 1])
+    with pytest.raises(ValueError, match=r"predicted, truth: expected equal shapes .* \(3,\)"):
+        metrics.segmentation_scores(torch.zeros(3, dtype=torch.int64), truth, 2)
+    with pytest.raises(ValueError, match="truth: expected classes from 0 to 0, got 0 to 1"):
+        metrics.segmentation_scores(torch.zeros_like(truth), truth, 1)

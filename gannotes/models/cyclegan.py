@@ -98,6 +98,8 @@ class CycleGAN(nn.Module):
             each patch, `(P, N)`, whose games are played side by side.
         D_Y: maps the second domain to raw outputs.
         bound: the game in each domain: a function of the raw outputs on data and on translations.
+        past_X: what `D_X` is shown of the translations, a `History`; the latest ones without it.
+        past_Y: the same for `D_Y`.
 
     Example:
         >>> from gannotes.nets import critic, mlp
@@ -114,6 +116,8 @@ class CycleGAN(nn.Module):
         D_X: nn.Module,
         D_Y: nn.Module,
         bound: Bound = least_squares,
+        past_X: nn.Module | None = None,
+        past_Y: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.G = G
@@ -121,6 +125,8 @@ class CycleGAN(nn.Module):
         self.D_X = D_X
         self.D_Y = D_Y
         self.bound = bound
+        self.past_X = nn.Identity() if past_X is None else past_X
+        self.past_Y = nn.Identity() if past_Y is None else past_Y
 
     def translate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         r"""The translations :math:`G(x)` and :math:`F(y)`.
@@ -204,8 +210,6 @@ def step(
     theta: Optimizer,
     phi: Optimizer,
     lam: float = 10.0,
-    past_X: nn.Module | None = None,
-    past_Y: nn.Module | None = None,
 ) -> dict[str, Tensor]:
     r"""Both generators ascend the flipped value less the cycle loss, then both critics the value.
 
@@ -219,9 +223,6 @@ def step(
         phi: the optimiser of `cyclegan.D_X` and `cyclegan.D_Y`.
         lam: the weight of the cycle loss, whose norms are sums: the paper's 10 for means over `d`
             numbers is `10 / d` here.
-        past_X: what the critic of the first domain sees of the translations, a `History`;
-            the latest ones without it.
-        past_Y: the same for the second domain.
 
     Returns:
         The critics' value and the cycle loss, each before its move.
@@ -229,7 +230,6 @@ def step(
     y_made, x_made = cyclegan.translate(x, y)
     loss = cyclegan.cycle(x, y, y_made, x_made)
     ascend(theta, cyclegan.value(x, y, y_made, x_made, flip=True) - lam * loss)
-    x_made = x_made if past_X is None else past_X(x_made)
-    y_made = y_made if past_Y is None else past_Y(y_made)
+    y_made, x_made = cyclegan.past_Y(y_made), cyclegan.past_X(x_made)
     value = ascend(phi, cyclegan.value(x, y, y_made, x_made))
     return {"value": value, "cycle": loss.detach()}
