@@ -1,4 +1,4 @@
-r"""Numbers that judge models: coverage of modes, kernel density, neighbours, distances, evidence.
+r"""Numbers that judge models: modes, kernel density, neighbours, distances, codes, evidence.
 
 Every function here returns a number that hides something; its docstring says what. Most take
 samples; the estimates of :math:`\log p_\theta(x) = \log \int p_\theta(x, z)\, dz` take the
@@ -393,6 +393,118 @@ def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
     return ((f_x - f_y).abs() * t.diff(dim=-1)).sum(-1)
 
 
+def rank_correlation(x: Tensor, y: Tensor) -> Tensor:
+    r"""Spearman's correlation of each column of x with each of y, :math:`\mathrm{corr}(R_x, R_y)`.
+
+    .. math:: \rho_{kj} = \frac{\sum_i (R_{ik} - \bar R)(S_{ij} - \bar R)}
+              {\sqrt{\sum_i (R_{ik} - \bar R)^2 \sum_i (S_{ij} - \bar R)^2}}, \qquad
+              R_{ik} = \text{rank of } x_{ik} \text{ in column } k, \quad
+              S_{ij} = \text{rank of } y_{ij} \text{ in column } j
+
+    Equal values share the average of their ranks. It is 1 or -1 if and only if one column is an
+    increasing or decreasing function of the other, whatever its shape; it is 0 for independent
+    columns, but also for a symmetric dependence such as y = x^2.
+
+    Slide: beyond the deck (it measures what the columns of the InfoGAN figure, F04, show).
+
+    References:
+        Spearman, The proof and measurement of association between two things, 1904.
+
+    Args:
+        x: N values of K quantities, shape (..., N, K); leading dimensions are replicas.
+        y: N values of J quantities, shape (..., N, J).
+
+    Returns:
+        Correlations in [-1, 1], shape (..., K, J), dtype of ``x``.
+
+    Raises:
+        ValueError: if the shapes do not fit, a value is not finite, or a column is constant.
+
+    Example:
+        >>> x = torch.tensor([[1.0, 0.0], [2.0, 5.0], [3.0, 4.0]])
+        >>> rank_correlation(x, -x[:, :1].exp())
+        tensor([[-1.0000],
+                [-0.5000]])
+    """
+    _columns("x", x, "y", y)
+    scores = []
+    for name, values in (("x", x), ("y", y)):
+        rank = _ranks(values)
+        rank = rank - rank.mean(-2, keepdim=True)
+        length = rank.norm(dim=-2, keepdim=True)
+        if not (length > 0).all():
+            raise ValueError(f"{name}: a column is constant, and has no ranks")
+        scores.append(rank / length)
+    return (scores[0].mT @ scores[1]).to(x.dtype)
+
+
+def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Tensor:
+    r"""Does each factor have a code of its own? :math:`(I_{(1)} - I_{(2)}) / H`, on average.
+
+    .. math:: \mathrm{MIG} = \frac1J \sum_{j=1}^J \frac{1}{H(v_j)}
+              \Big( I(c_{k(j)}; v_j) - \max_{k \neq k(j)} I(c_k; v_j) \Big), \qquad
+              k(j) = \arg\max_k I(c_k; v_j)
+
+    Entropies and informations are those of the counts in ``bins`` classes of equally many values
+    for each column, so that no monotone change of a code or a factor matters, and :math:`H(v_j) =
+    \log \text{bins}` where all values differ. The score is 1 if each factor decides one code and is
+    told by it, and no second code knows anything of it, in whichever order; it is about 0 if the
+    codes are independent of the factors, and also if two codes know the same. One code that
+    decides two factors is not punished.
+
+    Slide: beyond the deck (evaluation of InfoGAN).
+
+    References:
+        Chen, Li, Grosse and Duvenaud, Isolating sources of disentanglement in variational
+        autoencoders, 2018.
+
+    Args:
+        codes: what a model says of N data, shape (..., N, K), K at least 2; leading dimensions are
+            replicas.
+        factors: the truth, shape (..., N, J).
+        bins: classes of a column. Informations are too large by about (bins - 1)^2 / 2N nats, the
+            gap hardly.
+
+    Returns:
+        The score, in [0, 1], shape (...), dtype of ``codes``.
+
+    Raises:
+        ValueError: if the shapes do not fit, there is one code only, a value is not finite,
+            ``bins`` is not in 2..N, or a factor is constant.
+
+    Example:
+        >>> factors = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
+        >>> codes = torch.stack([-factors[:, 1], factors[:, 0].exp(), factors.sum(1)], 1)
+        >>> print(f"{mutual_information_gap(codes[:, [0, 0]], factors):.2f}")
+        0.00
+        >>> mutual_information_gap(codes[:, :2], factors) > mutual_information_gap(codes, factors)
+        tensor(True)
+    """
+    _columns("codes", codes, "factors", factors)
+    if codes.shape[-1] < 2:
+        raise ValueError(f"codes must have two columns or more, got {tuple(codes.shape)}")
+    if isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= codes.shape[-2]:
+        raise ValueError(f"bins must be an integer from 2 to {codes.shape[-2]}, got {bins!r}")
+    n = codes.shape[-2]
+    c, v = (
+        torch.nn.functional.one_hot(
+            ((_ranks(part) - 0.5) * bins / n).long(), bins
+        ).double()  # (..., N, K, bins)
+        for part in (codes, factors)
+    )
+    joint = torch.einsum("...nka,...njb->...kjab", c, v) / n
+    p_c, p_v = joint.sum(-1, keepdim=True), joint.sum(-2, keepdim=True)
+    information = (torch.special.xlogy(joint, joint) - torch.special.xlogy(joint, p_c * p_v)).sum(
+        (-2, -1)
+    )  # (..., K, J)
+    entropy = torch.special.entr(p_v[..., 0, :, 0, :]).sum(-1)
+    if not (entropy > 0).all():
+        raise ValueError("factors: a column is constant, and has no entropy")
+    best = information.topk(2, -2).values
+    gap = (best[..., 0, :] - best[..., 1, :]) / entropy
+    return gap.mean(-1).to(codes.dtype)
+
+
 def importance_weighted(
     log_joint: LogJoint, q: Distribution, samples: int = 5000, chunk: int = 100
 ) -> Tensor:
@@ -625,6 +737,26 @@ def _square_distances(x: Tensor, reference: Tensor) -> Iterator[tuple[slice, Ten
         x_part = x[part].double() - centre
         x_square = x_part.square().sum(-1, keepdim=True)
         yield part, torch.addmm(y_square, x_part, y.T, alpha=-2).add_(x_square).clamp_(min=0)
+
+
+def _ranks(x: Tensor) -> Tensor:
+    """Ranks 1 to N along the last dimension but one, float64; equal values share their average."""
+    values = x.mT.contiguous()
+    ordered = values.sort(-1).values
+    below = torch.searchsorted(ordered, values)
+    not_above = torch.searchsorted(ordered, values, right=True)
+    return ((below + not_above + 1).double() / 2).mT
+
+
+def _columns(name_x: str, x: Tensor, name_y: str, y: Tensor) -> None:
+    if x.dim() < 2 or x.shape[:-1] != y.shape[:-1] or not x.numel() or not y.numel():
+        raise ValueError(
+            f"{name_x} and {name_y} must be (..., N, K) and (..., N, J) and not empty, "
+            f"got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
+    for name, values in ((name_x, x), (name_y, y)):
+        if not values.isfinite().all():
+            raise ValueError(f"{name} must be finite, got {values[~values.isfinite()][0].item()}")
 
 
 def _two_point_sets(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:

@@ -403,3 +403,53 @@ def test_segmentation_scores_refuse_what_does_not_fit():
         metrics.segmentation_scores(torch.zeros(3, dtype=torch.int64), truth, 2)
     with pytest.raises(ValueError, match="truth: expected classes from 0 to 0, got 0 to 1"):
         metrics.segmentation_scores(torch.zeros_like(truth), truth, 1)
+
+
+# Codes and factors
+
+
+def test_rank_correlation_against_scipy():
+    x, y = torch.randn(2, 200, 3), torch.randn(2, 200, 2).round()  # ties in y
+    x[..., 0] += y[..., 1]
+    found = metrics.rank_correlation(x.double(), y.double())
+    for s in range(2):
+        for k in range(3):
+            for j in range(2):
+                want = stats.spearmanr(x[s, :, k], y[s, :, j]).statistic
+                assert found[s, k, j].item() == pytest.approx(want, abs=1e-12)
+    line = torch.linspace(-1, 2, 50)[:, None]
+    assert metrics.rank_correlation(line, -line.exp()).item() == pytest.approx(-1, abs=1e-6)
+
+
+def test_mutual_information_gap_has_its_known_answers():
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.rand(4000, 3, generator=generator, dtype=torch.float64)
+    permuted = torch.stack([-factors[:, 2], factors[:, 0].exp(), factors[:, 1] ** 3], 1)
+    assert metrics.mutual_information_gap(permuted, factors).item() == pytest.approx(1, abs=0.06)
+    noise = torch.rand(4000, 3, generator=generator, dtype=torch.float64)
+    assert abs(metrics.mutual_information_gap(noise, factors).item()) < 0.02
+    twice = permuted[:, [0, 0, 1, 1, 2, 2]]
+    assert metrics.mutual_information_gap(twice, factors).item() == pytest.approx(0, abs=1e-12)
+    # Two bins by hand: the code tells a fair bit that is flipped in one of four.
+    bit = torch.tensor([0.0] * 4 + [1.0] * 4, dtype=torch.float64)[:, None]
+    code = torch.tensor([[0, 0, 0, 1, 0, 1, 1, 1]], dtype=torch.float64).T
+    other = torch.tensor([[0, 1, 0, 1, 0, 1, 0, 1]], dtype=torch.float64).T
+    want = 1 - stats.entropy([0.25, 0.75], base=2)
+    found = metrics.mutual_information_gap(torch.cat([code, other], 1), bit, bins=2)
+    assert found.item() == pytest.approx(want, abs=1e-12)
+
+
+def test_codes_and_factors_that_do_not_fit_are_refused():
+    x = torch.rand(5, 2)
+    with pytest.raises(ValueError, match=r"x and y must be \(\.\.\., N, K\)"):
+        metrics.rank_correlation(x, torch.rand(4, 2))
+    with pytest.raises(ValueError, match="y must be finite, got nan"):
+        metrics.rank_correlation(x, x * math.nan)
+    with pytest.raises(ValueError, match="y: a column is constant, and has no ranks"):
+        metrics.rank_correlation(x, torch.ones(5, 1))
+    with pytest.raises(ValueError, match="codes must have two columns or more"):
+        metrics.mutual_information_gap(x[:, :1], x)
+    with pytest.raises(ValueError, match="bins must be an integer from 2 to 5, got 9"):
+        metrics.mutual_information_gap(x, x, bins=9)
+    with pytest.raises(ValueError, match="factors: a column is constant, and has no entropy"):
+        metrics.mutual_information_gap(x, torch.ones(5, 1), bins=2)

@@ -1,4 +1,4 @@
-r"""The data of the book: densities that are known, digits that are not, and batches of either.
+r"""The data of the book: known densities, digits, heads of known factors, and batches of them.
 
 A toy density is a ``torch.distributions.Distribution``: ``p.sample((n,))`` has shape (n, d),
 ``p.sample((S, n))`` serves S replicas, and ``p.log_prob(x)`` is the truth to compare with. Of MNIST
@@ -11,6 +11,7 @@ Slide: Supervised and unsupervised learning (E02); Constraint on training (E06).
 
 from gannotes.data.batches import Batches
 from gannotes.data.digits import binarise, mnist
+from gannotes.data.heads import FACTORS, heads, render_heads
 from gannotes.data.toys import (
     dirac,
     grid,
@@ -21,12 +22,15 @@ from gannotes.data.toys import (
 )
 
 __all__ = [
+    "FACTORS",
     "Batches",
     "binarise",
     "dirac",
     "grid",
+    "heads",
     "mixture_1d",
     "mnist",
+    "render_heads",
     "ring",
     "two_moons",
     "univariate_mixture",
