@@ -136,14 +136,18 @@ def test_the_kernel_density_of_the_vaes_has_a_row_for_each(tmp_path, monkeypatch
     assert all(0 < row["kde"] < 1 for row in rows)
 
 
-def test_the_sweep_gathers_what_is_there(tmp_path):
-    for name in avb.MODELS:
-        for k in (8, 32):
-            stem = tmp_path / f"avb_mnist_{name}_{k}_0"
+def test_the_table_gathers_the_rows_of_its_runs(tmp_path):
+    sweep = recipes.SWEEPS["avb_mnist"]
+    assert all(name in recipes.RECIPES for name, _ in sweep.runs(0))
+    parts = [tmp_path / name for name, _ in sweep.runs(0)]
+    for k in (8, 32):
+        for name in avb.MODELS:
+            stem = tmp_path / f"avb_mnist_{name}_{k}" / f"avb_mnist_{name}_{k}_0"
+            stem.parent.mkdir()
             results.write(stem.with_suffix(".csv"), [{"model": name, "k": k, "elbo": -90.0}])
             images = [{"image": i, "elbo": -91.0, "log_p": -90.0 - i} for i in range(3)]
-            results.write(tmp_path / f"{stem.name}_images.csv", images)
-    recipes.avb_mnist(tmp_path)  # no process is started: nothing is left to do
+            results.write(stem.with_name(f"{stem.name}_images.csv"), images)
+    sweep.gather(parts, tmp_path, 0)
     assert len(results.read(tmp_path / "avb_mnist.csv")) == 6
     table = results.read(tmp_path / "avb_mnist_images.csv")
     assert [row["log_p_avb_ac_32"] for row in table] == [-90, -91, -92]
