@@ -102,7 +102,8 @@ def _work(waiting: list[Run], options: argparse.Namespace) -> None:
     tasks = [(run, RECIPES[run.configuration["recipe"]]) for run in waiting]
     if options.slurm is not None:
         jobs = runs.submit(tasks, options.out / "slurm", dict(options.slurm))
-        print(f"Submitted {', '.join(jobs) or 'nothing'}: python -m gannotes status {options.out}")
+        numbers = ", ".join(job.job_id for job in jobs) or "nothing"
+        print(f"Submitted {numbers}: python -m gannotes status {options.out}")
         return
     failed = []
     for run, end in runs.work(tasks, options.jobs):

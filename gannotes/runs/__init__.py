@@ -34,7 +34,7 @@ from gannotes.runs.folder import (
 )
 from gannotes.runs.report import Sweep, agreement, compare_rows, compare_weights, report, scores
 from gannotes.runs.status import estimates, span, table
-from gannotes.runs.work import attempt, submit, work
+from gannotes.runs.workers import attempt, submit, work
 
 __all__ = [
     "Run",

@@ -323,9 +323,7 @@ def _check_device(device: str) -> None:
         torch.zeros(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device: expected one of this machine, got {device!r}: {reason}"
-        ) from None
+        raise ValueError(f"device: expected one that is here, got {device!r}: {reason}") from None
 
 
 def _revision() -> str | None:

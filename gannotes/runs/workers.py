@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -118,7 +119,7 @@ def _with_run(run: Run, recipe: Recipe) -> tuple[Run, str]:
 
 def submit(
     tasks: Iterable[tuple[Run, Recipe]], logs: Path, parameters: Mapping[str, object]
-) -> list[str]:
+) -> list[Any]:
     """Hand runs to a Slurm cluster, a job each; a job whose run is taken ends at once.
 
     Slide: beyond the deck (long runs).
@@ -133,7 +134,7 @@ def submit(
             "local" or "debug" the jobs are processes of this machine, or this process.
 
     Returns:
-        The number of each job.
+        submitit's jobs, of which each has a `job_id` and a `result()`: what the attempt came to.
 
     Raises:
         ValueError: if submitit is not installed, or if there is no Slurm; nothing was submitted.
@@ -155,7 +156,7 @@ def submit(
         ) from error
     with executor.batch():
         jobs = [executor.submit(attempt, run, recipe) for run, recipe in tasks]
-    return [job.job_id for job in jobs]
+    return jobs
 
 
 @contextmanager
