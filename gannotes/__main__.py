@@ -3,6 +3,7 @@
 import argparse
 import inspect
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from gannotes import runs
@@ -106,9 +107,12 @@ def _work(waiting: list[Run], options: argparse.Namespace) -> None:
         print(f"Submitted {numbers}: python -m gannotes status {options.out}")
         return
     failed = []
-    for run, end in runs.work(tasks, options.jobs):
-        print(f"{run.name}: {end}", flush=True)
-        failed += [run] if end == "failed" else []
+    try:
+        for run, end in runs.work(tasks, options.jobs):
+            print(f"{run.name}: {end}", flush=True)
+            failed += [run] if end == "failed" else []
+    except (BrokenProcessPool, KeyboardInterrupt):
+        raise SystemExit(f"Interrupted: python -m gannotes resume {options.out}") from None
     if failed:
         reasons = ", ".join(str(run.folder / "traceback.txt") for run in failed)
         raise SystemExit(f"{len(failed)} of {len(tasks)} runs failed: {reasons}")

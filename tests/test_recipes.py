@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from scipy import integrate, stats
 
-from gannotes import data, nets, recipes, results, weights
+from gannotes import data, nets, recipes, results, runs, weights
 from gannotes.divergences import F_DIVERGENCES, KL, NEYMAN
 from gannotes.recipes import fgan
 
@@ -30,6 +31,34 @@ def test_a_stack_of_the_ring_is_deterministic_and_differs_between_seeds(train, t
         ends.append(torch.cat([p.flatten() for p in train(out, seed, steps=3).parameters()]))
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
+
+
+def test_sixteen_replicas_of_the_grid_are_four_stacks_in_order(tmp_path, monkeypatch):
+    """I17: those of the first stack are scored as by hand, from the same random numbers."""
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    sweep = recipes.SWEEPS["ali_grid"]
+    parts = []
+    for name, seed in sweep.runs(3):
+        run = runs.lay_out(tmp_path, name, seed, settings={"steps": 0})
+        assert runs.attempt(run, recipes.RECIPES[name]) == "done"
+        parts.append(run.folder)
+    sweep.gather(parts, tmp_path, 3)
+    rows = results.read(tmp_path / "ali_grid.csv")
+    names = [name for name in ("ali_grid", "ali_grid_plain") for _ in range(16)]
+    assert [row["variant"] for row in rows] == names
+    assert [row["seed"] for row in rows[:16]] == [s for s in range(12, 16) for _ in range(4)]
+    assert {row["steps"] for row in rows} == {0}
+    stack = recipes.grid_ali()
+    saved = load_file(parts[0] / "ali_grid_remedied_12.safetensors")
+    recipes.samplers(stack).load_state_dict(saved)
+    torch.manual_seed(3)
+    scores = recipes.grid_scores(stack, 4)
+    for i, row in enumerate(rows[:4]):
+        for key, values in zip(scores._fields, scores, strict=True):
+            assert row[key] == pytest.approx(values[i].item(), rel=1e-4)
+    first = weights.fill(recipes.samplers(recipes.grid_ali(1)), tmp_path / "ali_grid.safetensors")
+    for key, value in first.state_dict().items():
+        torch.testing.assert_close(value, saved[key][:1], atol=1e-3, rtol=1e-3)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from gannotes.optim import fit
 from gannotes.runs import workers
 
 
-def tiny(out: Path, seed: int = 0, device: str = "cpu", steps: int = 300) -> None:
+def tiny(out: Path, seed: int = 0, device: str = "cpu", steps: int = 200) -> None:
     """A recipe like the others, but small: noise in every step, scores drawn after training."""
     torch.manual_seed(seed)
     gan = GAN(nets.mlp(2, 16, 2), nets.critic(2, 16), standard_normal(2))
@@ -59,7 +60,7 @@ def spoil(out: Path, seed: int, device: str) -> None:
 
 def process(target, *args) -> multiprocessing.process.BaseProcess:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gannotes.__main__"])  # else each start waits for torch
+    context.set_forkserver_preload(["gannotes.__main__", "torch._dynamo"])  # else each imports it
     started = context.Process(target=target, args=args)
     started.start()
     return started
@@ -89,7 +90,7 @@ def test_a_run_that_is_killed_again_and_again_leaves_the_same_bits(tmp_path):
     moments, file, kills = random.Random(0), killed / "tiny.checkpoint", 0
     for _ in range(5):
         run = process(go_on, killed.parents[1])
-        seen, least = progress(file)[0] if file.exists() else 0, moments.randint(1, 5) * 10
+        seen, least = progress(file)[0] if file.exists() else 0, moments.randint(1, 4) * 10
         wait_until(lambda s=seen, n=least: file.exists() and progress(file)[0] >= s + n, run)
         run.kill()
         run.join()
@@ -101,7 +102,7 @@ def test_a_run_that_is_killed_again_and_again_leaves_the_same_bits(tmp_path):
     assert runs.state(runs.read(killed)) == "done"
     for name in ("tiny.safetensors", "tiny_3.csv", "tiny.history.safetensors"):
         assert (alone / name).read_bytes() == (killed / name).read_bytes(), name
-    assert len(load_file(killed / "tiny.history.safetensors")["value"]) == 300
+    assert len(load_file(killed / "tiny.history.safetensors")["value"]) == 200
     assert not file.exists()
     whole = runs.read(killed)
     assert whole.configuration["sittings"] == len(whole.sittings) == kills + 1
@@ -283,6 +284,28 @@ def test_several_jobs_compute_all_runs(tmp_path):
     counted = [line.split()[0] for line in (tmp_path / "note" / "log").read_text().splitlines()]
     assert sorted(counted) == [str(seed) for seed in range(6)]
     assert os.environ.get("TQDM_DISABLE") is None
+
+
+def fragile(out: Path, seed: int, device: str) -> None:
+    """The first attempt kills its process."""
+    with suppress(FileExistsError):
+        (out / "tried").touch(exist_ok=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+    note(out, seed, device)
+
+
+def test_jobs_that_are_killed_are_resumed(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "fragile", fragile)
+    words = ["run", "fragile", "--seeds", "3", "--jobs", "2", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit, match="Interrupted: python -m gannotes resume"):
+        main(words)
+    found = runs.find(tmp_path)
+    assert len(found) == 3
+    assert "interrupted" in map(runs.state, found)
+    for run in found:
+        (run.folder / "tried").touch()
+    main(["resume", str(tmp_path)])
+    assert all(runs.state(run) == "done" for run in runs.find(tmp_path))
 
 
 def test_a_cluster_computes_what_is_submitted(tmp_path):

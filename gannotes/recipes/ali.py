@@ -12,7 +12,7 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import bounds, data, metrics, nets, results, weights
+from gannotes import bounds, data, metrics, nets, results, runs, weights
 from gannotes.distributions import Deterministic, Gaussian, Implicit, standard_normal
 from gannotes.models.ali import ALI, step
 from gannotes.optim import ascend, fit
@@ -335,6 +335,7 @@ def ali_grid(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
         for stack, part, s in zip(stacks, four, seeds, strict=True):
             state = load_file(part / f"{train.__name__}_{s}.safetensors")
             samplers(stack).load_state_dict(state)
+        steps = [runs.read(part).configuration["settings"]["steps"] for part in four]
         began = start(out, seed, four)
         scores = [grid_scores(stack, 4) for stack in stacks]
         table = {
@@ -342,7 +343,7 @@ def ali_grid(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
             for i, key in enumerate(GridScores._fields)
         }
         rows += [
-            {"variant": name, "replica": i, "seed": seeds[i // 4], "steps": STEPS}
+            {"variant": name, "replica": i, "seed": seeds[i // 4], "steps": steps[i // 4]}
             | {key: values[i] for key, values in table.items()}
             for i in range(16)
         ]
