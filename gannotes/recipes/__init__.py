@@ -91,6 +91,7 @@ __all__ = [
     "SWEEPS",
     "GridScores",
     "NoisyPair",
+    "PANELS",
     "Univariate",
     "Waves",
     "adaptive",
