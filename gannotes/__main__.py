@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from tqdm.auto import tqdm
+
 from gannotes import runs
 from gannotes.recipes import RECIPES, SWEEPS, card
 from gannotes.runs import Run
@@ -109,7 +111,7 @@ def _work(waiting: list[Run], options: argparse.Namespace) -> None:
     failed = []
     try:
         for run, end in runs.work(tasks, options.jobs):
-            print(f"{run.name}: {end}", flush=True)
+            tqdm.write(f"{run.name}: {end}")
             failed += [run] if end == "failed" else []
     except (BrokenProcessPool, KeyboardInterrupt):
         raise SystemExit(f"Interrupted: python -m gannotes resume {options.out}") from None

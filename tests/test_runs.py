@@ -477,6 +477,7 @@ def test_the_shipped_f_gan_table_is_gathered_from_its_27_runs(tmp_path, capsys):
     shutil.rmtree(tmp_path / "report")
     shutil.rmtree(tmp_path / "fgan_mnist_gan" / "seed-2")
     main(["report", str(tmp_path)])
+    assert "fgan_mnist, seed 0: 26 of 27 runs are done" in capsys.readouterr().out
     assert not gathered.exists()
 
 

@@ -146,7 +146,7 @@ def avb_mnist_one(
     weights.fill(vae, begin).train().requires_grad_(True).to(device)
     vae.p_0 = standard_normal(k, x)
     trained, step, players = MODELS[model](
-        vae, lambda one: _train(one, x, FIRST, seed, out / f"{name}.first")
+        vae, lambda one: _train(one, x, FIRST, seed, out / f"{name}_first.checkpoint")
     )
     average = AveragedModel(trained, multi_avg_fn=get_ema_multi_avg_fn(0.999))
     decays = [CosineAnnealingLR(player, steps) for player in players]

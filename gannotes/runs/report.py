@@ -56,7 +56,10 @@ def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Sweep]) -> list[
         for seed in range(max((seed for _, seed in done), default=-1) + 1):
             members = sweep.runs(seed)
             parts |= {recipe for recipe, _ in members}
-            if done.keys() >= set(members):
+            there = len(done.keys() & set(members))
+            if 0 < there < len(members):
+                lines.append(f"{name}, seed {seed}: {there} of {len(members)} runs are done")
+            elif there:
                 folder = out / f"{name}_{seed}"
                 folder.mkdir(exist_ok=True)
                 sweep.gather([done[member] for member in members], folder, seed)

@@ -40,6 +40,9 @@ def attempt(run: Run, recipe: Recipe) -> str:
 
     Returns:
         "done"; "failed", with the reason in `traceback.txt`; or "taken" by somebody else.
+
+    Raises:
+        KeyboardInterrupt: if somebody at the keyboard wants so; the run can be resumed.
     """
     sitting = folder.claim(run)
     if sitting is None:
@@ -93,19 +96,26 @@ def work(tasks: Iterable[tuple[Run, Recipe]], jobs: int = 1) -> Iterator[tuple[R
     if jobs < 1:
         raise ValueError(f"jobs: expected an integer >= 1, got {jobs}")
     if jobs == 1:
-        return ((run, attempt(run, recipe)) for run, recipe in tasks)
+        return _work_in_turn(tasks)
     return _work_at_once(tasks, jobs)
 
 
+def _work_in_turn(tasks: list[tuple[Run, Recipe]]) -> Iterator[tuple[Run, str]]:
+    bar = tqdm(tasks, unit="run", leave=False, disable=len(tasks) == 1 or None)
+    for run, recipe in bar:
+        bar.set_description(run.name)
+        yield run, attempt(run, recipe)
+
+
 def _work_at_once(tasks: list[tuple[Run, Recipe]], jobs: int) -> Iterator[tuple[Run, str]]:
-    from joblib import Parallel, delayed  # only here: it starts more than one wants otherwise
+    from joblib import Parallel, delayed  # here, so that nobody else waits for it
 
     before = os.environ.get("TQDM_DISABLE")
     os.environ["TQDM_DISABLE"] = "1"  # one bar for all of them instead of one for each
     try:
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")
         ends = pool(delayed(_with_run)(run, recipe) for run, recipe in tasks)
-        yield from tqdm(ends, total=len(tasks), unit="run", leave=False)
+        yield from tqdm(ends, total=len(tasks), unit="run", leave=False, disable=None)
     finally:
         if before is None:
             del os.environ["TQDM_DISABLE"]
