@@ -59,6 +59,8 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.slurm is None:
+        runs.check_device(options.device)
     seeds = range(options.seeds) if options.seeds else [options.seed]
     members = [
         member

@@ -223,6 +223,7 @@ def test_whoever_read_a_run_before_another_claimed_it_comes_too_late(tmp_path):
     late = runs.read(early.folder)
     assert runs.attempt(early, tiny) == "done"
     assert runs.attempt(late, tiny) == "taken"
+    assert runs.attempt(runs.read(early.folder), tiny) == "taken"
     assert not list(early.folder.glob(".*"))  # no half-made file is left
 
 
@@ -269,7 +270,8 @@ def test_a_process_that_was_taken_for_dead_stops_and_leaves_the_run_to_the_other
     run = runs.lay_out(tmp_path, "x", 0)
 
     def overslept(out, **given):
-        assert runs.claim(runs.read(out))  # another machine's process
+        assert runs.claim(runs.read(out)) is None
+        runs.replace(out / "sitting-1.json", runs.read(out).sittings[0])  # as another machine does
         wait_until(lambda: False)
 
     assert runs.attempt(run, overslept) == "taken"
@@ -543,6 +545,8 @@ def test_a_wrong_folder_is_one_clear_error_and_nothing_changes(tmp_path, capsys)
         runs.lay_out(out, "x", -1)
     with pytest.raises(ValueError, match="threads: expected an integer >= 1, got 0"):
         runs.lay_out(out, "x", 0, threads=0)
+    with pytest.raises(ValueError, match="device: expected one of torch's, got 'abacus'"):
+        runs.lay_out(out, "x", 0, device="abacus")
     with pytest.raises(ValueError, match="jobs: expected an integer >= 1, got 0"):
         runs.work([(run, tiny)], jobs=0)
     other = runs.lay_out(tmp_path / "others", "of a later version", 0)

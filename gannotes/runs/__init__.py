@@ -21,6 +21,7 @@ the same folder: each run is computed by one of them. What a folder `runs/NAME/s
 from gannotes.runs.folder import (
     Run,
     beside,
+    check_device,
     claim,
     find,
     lay_out,
@@ -42,6 +43,7 @@ __all__ = [
     "agreement",
     "attempt",
     "beside",
+    "check_device",
     "claim",
     "compare_rows",
     "compare_weights",

@@ -67,8 +67,8 @@ def lay_out(
         settings: what else the function is given, by name.
 
     Raises:
-        ValueError: if `seed` or `threads` is out of range, if there is no such device, if `out` is
-            a file, or if the run was laid out differently before; nothing was changed.
+        ValueError: if `seed` or `threads` is out of range, if `device` is none of torch's, if `out`
+            is a file, or if the run was laid out differently before; nothing was changed.
 
     Example:
         >>> import tempfile
@@ -80,7 +80,10 @@ def lay_out(
     for name, value, least in (("seed", seed, 0), ("threads", threads, 1)):
         if value < least:
             raise ValueError(f"{name}: expected an integer >= {least}, got {value}")
-    _check_device(device)
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device: expected one of torch's, got {device!r}: {error}") from None
     wanted: Record = {"recipe": recipe, "seed": seed, "device": device, "threads": threads}
     wanted["settings"] = dict(settings or {})
     folder = out / recipe / f"seed-{seed}"
@@ -157,10 +160,10 @@ def claim(run: Run) -> Path | None:
     Slide: beyond the deck (long runs).
 
     Args:
-        run: a run that is neither done nor running.
+        run: as it was read.
 
     Returns:
-        The file, or None for all who come too late.
+        The file; None if the run is done or running, and for all who come too late.
 
     Example:
         >>> import tempfile
@@ -169,6 +172,8 @@ def claim(run: Run) -> Path | None:
         ...     claim(run) is None, claim(run) is None, state(read(run.folder))
         (False, True, 'running')
     """
+    if state(run) in ("done", "running"):
+        return None
     path = run.folder / f"sitting-{len(run.sittings)}.json"
     here = {
         "state": "running",
@@ -318,7 +323,17 @@ def _born(pid: int) -> str | None:
     return ""
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Refuse a device that this machine lacks; those of a cluster have others.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        device: its name.
+
+    Raises:
+        ValueError: if it is not here.
+    """
     try:
         torch.zeros(0, device=device)
     except (RuntimeError, AssertionError) as error:

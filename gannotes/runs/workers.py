@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -178,7 +178,8 @@ def _signs_of_life(sitting: Path, beat: Callable[[], None]) -> Iterator[None]:
         while not ended.wait(BEAT):
             if folder.lost(sitting):
                 return _thread.interrupt_main()
-            beat()
+            with suppress(OSError):  # a disk that is away for a moment
+                beat()
 
     thread = Thread(target=live, daemon=True)
     thread.start()
