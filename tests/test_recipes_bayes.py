@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
-from gannotes import data, recipes, results, weights
+from gannotes import data, recipes, results, runs, weights
 from gannotes.distributions import Gaussian, standard_normal
 from gannotes.models.vae import VAE
 from gannotes.recipes import avb, likelihood, vae
@@ -55,6 +55,30 @@ def test_the_three_models_begin_at_one_vae_and_leave_rows(tmp_path):
         ends[name] = row["elbo"]
     assert ends["vae"] == pytest.approx(ends["avb"], abs=5)
     assert ends["avb"] == pytest.approx(ends["avb_ac"], abs=5)
+
+
+def test_a_run_begins_with_the_vae_of_the_run_beside_it(tmp_path, monkeypatch):
+    """Of the same seed, and only once that is done."""
+    vaes = [runs.lay_out(tmp_path, "vae_mnist_8", seed) for seed in (0, 1)]
+    for run in vaes:
+        torch.manual_seed(run.configuration["seed"])
+        name = f"{run.configuration['recipe']}_{run.configuration['seed']}.safetensors"
+        weights.save(recipes.digit_vae(8, 512), run.folder / name)
+    runs.say(runs.claim(vaes[1]), 1.0, "done")
+    trained = []
+
+    def train(k, out, seed, device):
+        trained.append(seed)
+        weights.save(recipes.digit_vae(8, 512), out / f"vae_mnist_{k}_{seed}.safetensors")
+
+    monkeypatch.setattr(avb, "vae_mnist_one", train)
+    for seed in (0, 1):
+        run = runs.lay_out(tmp_path, "avb_mnist_vae_8", seed, settings={"steps": 1})
+        assert runs.attempt(run, recipes.RECIPES["avb_mnist_vae_8"]) == "done"
+        assert (run.folder / f"avb_mnist_vae_8_{seed}.history.safetensors").is_file()
+    assert trained == [0]
+    card = (run.folder / "avb_mnist_vae_8_1.md").read_text()
+    assert "| run | `python -m gannotes run avb_mnist_vae_8 --seed 1` |" in card
 
 
 def test_an_avb_begins_with_the_law_of_its_vae():

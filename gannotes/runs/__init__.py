@@ -8,14 +8,18 @@ r"""Long runs that can be killed, shared and told apart: one folder each, and no
 Any number of processes, on any number of machines that share a disk, may say `run` or `resume` for
 the same folder: each run is computed by one of them. What a folder `runs/NAME/seed-K/` holds:
 
-| file | |
-|---|---|
-| `run.json` | the configuration; when the run is done, versions and seconds of computing too |
-| `sitting-0.json`, ... | who sat at it, since when, and what that came to |
-| `*.checkpoint` | while the run is not done: what it goes on from |
-| `*.history.safetensors` | the series that its steps returned |
-| `*.safetensors`, `*.md`, `*.csv` | what the recipe leaves: weights, cards, rows of tables |
-| `traceback.txt` | why it failed |
+`run.json`
+    the configuration; when the run is done, versions and seconds of computing too
+`sitting-0.json`, `sitting-1.json`, ...
+    who sat at it, since when, and what that came to
+`*.checkpoint`
+    while the run is not done: what it goes on from
+`*.history.safetensors`
+    the series that its steps returned
+`*.safetensors`, `*.md`, `*.csv`
+    what the recipe leaves: weights, cards, rows of tables
+`traceback.txt`
+    why it failed
 """
 
 from gannotes.runs.folder import (

@@ -255,6 +255,24 @@ def versions() -> Record:
     }
 
 
+def check_device(device: str) -> None:
+    """Refuse a device that this machine lacks; those of a cluster have others.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        device: its name.
+
+    Raises:
+        ValueError: if it is not here.
+    """
+    try:
+        torch.zeros(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device: expected one that is here, got {device!r}: {reason}") from None
+
+
 def replace(path: Path, record: Mapping[str, object]) -> None:
     """Replace a file: a reader sees the old one or the new one.
 
@@ -321,24 +339,6 @@ def _born(pid: int) -> str | None:
     except PermissionError:
         pass
     return ""
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that this machine lacks; those of a cluster have others.
-
-    Slide: beyond the deck (long runs).
-
-    Args:
-        device: its name.
-
-    Raises:
-        ValueError: if it is not here.
-    """
-    try:
-        torch.zeros(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device: expected one that is here, got {device!r}: {reason}") from None
 
 
 def _revision() -> str | None:
