@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     Example:
         >>> main(["list"])
-        name ...
+        recipe ...
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -53,8 +53,8 @@ def _list(options: argparse.Namespace) -> None:
     for name, sweep in SWEEPS.items():
         parts = [minutes.get(recipe) for recipe, _ in sweep.runs(0)]
         known = minutes.get(name, sum(part for part in parts if part is not None))
-        took = "?" if not known else f"{known:.0f}" if name in minutes else f"> {known:.0f}"
-        took = took.removeprefix("> ") if None not in parts else took
+        more = "> " if None in parts and name not in minutes else ""
+        took = f"{more}{known:.0f}" if known else "?"
         print(f"{name:{width}}  {took:>7}  {len(parts)} runs: {_summary(sweep.gather)}")
 
 
@@ -62,22 +62,13 @@ def _run(options: argparse.Namespace) -> None:
     if options.slurm is None:
         runs.check_device(options.device)
     seeds = range(options.seeds) if options.seeds else [options.seed]
-    members = [
-        member
-        for seed in seeds
-        for member in (
-            SWEEPS[options.name].runs(seed) if options.name in SWEEPS else [(options.name, seed)]
-        )
-    ]
+    members: dict[tuple[str, int], None] = {}  # in order, each once
+    for seed in seeds:
+        sweep = SWEEPS.get(options.name)
+        members |= dict.fromkeys(sweep.runs(seed) if sweep else [(options.name, seed)])
+    settings = {name: _settings(name, options.steps) for name, _ in members}
     laid_out = [
-        runs.lay_out(
-            options.out,
-            name,
-            seed,
-            options.device,
-            options.threads,
-            _settings(name, options.steps),
-        )
+        runs.lay_out(options.out, name, seed, options.device, options.threads, settings[name])
         for name, seed in members
     ]
     _work([run for run in laid_out if runs.state(run) == "waiting"], options)

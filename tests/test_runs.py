@@ -386,6 +386,19 @@ def test_the_list_has_a_line_for_each_recipe_and_each_sweep(capsys):
     assert re.search(r"^mnist_gan +26 ", "\n".join(lines), flags=re.M)
 
 
+def test_a_sweep_is_laid_out_run_by_run_and_each_once(tmp_path, monkeypatch):
+    """Of two sets of three seeds, two are in both."""
+    laid_out = {name: note for name, _ in recipes.SWEEPS["fgan_mnist"].runs(0)}
+    monkeypatch.setattr("gannotes.__main__.RECIPES", laid_out)
+    main(["run", "fgan_mnist", "--seeds", "2", "--out", str(tmp_path)])
+    found = [
+        (run.configuration["recipe"], run.configuration["seed"]) for run in runs.find(tmp_path)
+    ]
+    assert len(found) == 9 * 4
+    assert found[:27] == recipes.SWEEPS["fgan_mnist"].runs(0)
+    assert all(runs.state(run) == "done" for run in runs.find(tmp_path))
+
+
 def test_sweeps_are_made_of_recipes():
     for name, sweep in recipes.SWEEPS.items():
         first, second = (sweep.runs(seed) for seed in (0, 40))

@@ -15,8 +15,8 @@ from gannotes import results, runs, weights
 def start(out: Path, seed: int, parts: Sequence[Path] = ()) -> float:
     """Prepare the folder and the random numbers; return when the run began, for the card only.
 
-    What earlier sittings of a killed run took counts, the time between them does not; nor does
-    anything but the `parts`, the folders of other runs, where these are put together.
+    What earlier sittings of a killed run took is counted, the time between them is not; and what
+    the `parts` took, the folders of other runs, where these are put together.
 
     Slide: beyond the deck (long runs).
     """
