@@ -1,4 +1,4 @@
-r"""The long runs behind the weights that the book shows: one function each, one command each.
+r"""The long runs behind the weights that the book shows: one function each, one command each::
 
     python -m gannotes list
     python -m gannotes run mnist_gan

@@ -1,4 +1,4 @@
-r"""Long runs that can be killed, shared and told apart: one folder each, and no server.
+r"""Long runs that can be killed, shared and told apart: one folder each, and no server::
 
     python -m gannotes run fgan_mnist --jobs 2
     python -m gannotes status

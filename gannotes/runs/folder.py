@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Recipe and seed, as the folder is called: `ring_plain/seed-0`."""
+        """Recipe and seed as a path, such as `ring_plain/seed-0`."""
         return f"{self.folder.parent.name}/{self.folder.name}"
 
     @property
