@@ -61,6 +61,15 @@ from gannotes.recipes.gan import (
     ring_remedied,
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
+from gannotes.recipes.outlines import (
+    outline_scores,
+    outlines,
+    outlines_cyclegan,
+    outlines_gan,
+    outlines_paired,
+    patch_critic,
+    translator,
+)
 from gannotes.recipes.vae import (
     PANELS,
     TABLE,
@@ -113,6 +122,12 @@ __all__ = [
     "mnist_classifier",
     "mnist_gan",
     "nearest_class_accuracy",
+    "outline_scores",
+    "outlines",
+    "outlines_cyclegan",
+    "outlines_gan",
+    "outlines_paired",
+    "patch_critic",
     "quick_avb",
     "quick_vae",
     "ring",
@@ -121,6 +136,7 @@ __all__ = [
     "ring_plain",
     "ring_remedied",
     "samplers",
+    "translator",
     "univariate",
     "univariate_grid",
     "vae_kde",
@@ -145,5 +161,9 @@ RECIPES: dict[str, Callable[..., None]] = {
         ali_mnist_baselines,
         avb_mnist,
         four_points,
+        outlines_cyclegan,
+        outlines_gan,
+        outlines_paired,
+        outlines,
     )
 }
