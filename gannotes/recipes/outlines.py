@@ -216,10 +216,11 @@ def _unpaired(lam: float) -> Game:
     """The game on pictures and unrelated pictures; `lam` is the weight of a mean over pixels."""
 
     def game(G: nn.Module, F: nn.Module, theta: Adam, device: str) -> tuple[Step, Players]:
-        critics = [patch_critic().to(device, memory_format=torch.channels_last) for _ in "XY"]
-        past = [History((1, 28, 28)).to(device) for _ in "XY"]
+        critics = _two(patch_critic, device)
         phi = _adam(*critics)
-        model = CycleGAN(G, F, *map(nets.Autocast, critics), least_squares, *past)
+        D_X, D_Y = (nets.Autocast(D) for D in critics)
+        past_X, past_Y = (History((1, 28, 28)).to(device) for _ in critics)
+        model = CycleGAN(G, F, D_X, D_Y, least_squares, past_X, past_Y)
         return (lambda batch: step(model, *batch, theta, phi, lam / PIXELS)), [theta, phi]
 
     return game
@@ -236,6 +237,14 @@ def _paired(G: nn.Module, F: nn.Module, theta: Adam, device: str) -> tuple[Step,
     return one, [theta]
 
 
+def _two(make: Callable[[], nn.Sequential], device: str) -> list[nn.Sequential]:
+    """Two networks whose memory suits convolutions of 16-bit numbers."""
+    pair = [make().to(device) for _ in range(2)]
+    for net in pair:
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return pair
+
+
 def _adam(*players: nn.Module) -> Adam:
     return Adam([p for net in players for p in net.parameters()], RATE, BETAS, fused=True)
 
@@ -248,8 +257,9 @@ def _run(
     torch.set_num_threads(1)
     name = f"{recipe.__name__}_{seed}"
     x = data.mnist("train")[0].to(device)
-    pair = [translator().to(device, memory_format=torch.channels_last) for _ in "GF"]
-    move, players = game(*map(nets.Autocast, pair), _adam(*pair), device)
+    pair = _two(translator, device)
+    G, F = (nets.Autocast(net) for net in pair)
+    move, players = game(G, F, _adam(*pair), device)
     falls = [LambdaLR(player, linear_decay(steps // 2, steps - steps // 2)) for player in players]
 
     def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
