@@ -16,7 +16,7 @@ from gannotes.optim import descend, fit, linear_decay
 from gannotes.recipes.card import start, write_card
 
 PIXELS = 28 * 28
-STEPS, BATCH = 2_500, 16
+STEPS, BATCH = 1_600, 16
 RATE, BETAS = 2e-3, (0.5, 0.999)
 LAM, PAPER = 2.0, 10.0  # weights of the cycle loss as a mean over pixels
 HALF = 27_500  # digits of the first half of the training set, outlines of the second
