@@ -168,3 +168,14 @@ def test_the_shipped_translators_score_what_their_rows_say(shipped):
         kept = (judge(digit).argmax(1) == labels).double().mean().item()
         assert kept == pytest.approx(found["class_kept"], abs=1e-3)
     assert (x_back - x).abs().mean().item() == pytest.approx(there["back"], abs=2e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_cycle_brings_both_translations_nearer_and_home_in_every_seed(seed):
+    """I13: ordered as in the paper, GAN alone, CycleGAN, pairs."""
+    for way in ("digit to outline", "outline to digit"):
+        gan, cyclegan, paired = (row(name, seed, way) for name in ("gan", "cyclegan", "paired"))
+        assert paired["error"] < cyclegan["error"] < 0.7 * gan["error"]
+        assert cyclegan["class_kept"] > max(0.97, gan["class_kept"])
+        assert cyclegan["back"] < 0.7 * gan["back"]
+        assert max(r["minutes"] for r in (gan, cyclegan, paired)) < 4
