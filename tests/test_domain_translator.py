@@ -255,14 +255,14 @@ def test_the_keyboard_draws(chromium: Chrome, pad: WebElement) -> None:
     surface(pad).send_keys(2 * Keys.ARROW_UP, Keys.ARROW_LEFT)  # the pen is up
     assert_translates(chromium, np.zeros((SIZE, SIZE)))
     surface(pad).send_keys(Keys.SPACE)
-    assert_translates(chromium, disk_path([(3, 2)], 1.1))
+    assert_translates(chromium, disk_path([(3.5, 2.5)], 1.1))
     surface(pad).send_keys(3 * Keys.ARROW_DOWN, 2 * Keys.ARROW_RIGHT)
-    drawn = disk_path([(3, 2), (3, 5), (5, 5)], 1.1)
+    drawn = disk_path([(3.5, 2.5), (3.5, 5.5), (5.5, 5.5)], 1.1)
     assert_translates(chromium, drawn)
     surface(pad).send_keys(Keys.SPACE, 2 * Keys.ARROW_UP)  # lifted
     assert_translates(chromium, drawn)
     said = "your digit; after the way there and back {:.3f} from where it began; {}"
-    expected = said.format(np.abs((1 - drawn) / 2 - drawn).mean(), "pen up at row 3, column 5")
+    expected = said.format(np.abs((1 - drawn) / 2 - drawn).mean(), "pen up at row 4, column 6")
     wait(chromium).until(
         lambda _: control(pad, "[role=status]").get_attribute("textContent") == expected
     )
@@ -273,16 +273,16 @@ def test_shift_takes_four_pixels_and_the_border_stops_the_pen(
     chromium: Chrome, pad: WebElement
 ) -> None:
     surface(pad).send_keys(Keys.DELETE, Keys.SHIFT + Keys.ARROW_RIGHT + Keys.NULL, Keys.SPACE)
-    assert_translates(chromium, disk_path([(7.5, 4)], 1.1))
+    assert_translates(chromium, disk_path([(7.5, 4.5)], 1.1))
     surface(pad).send_keys(Keys.SHIFT + Keys.ARROW_LEFT)
-    assert_translates(chromium, disk_path([(7.5, 4), (3.5, 4)], 1.1))
+    assert_translates(chromium, disk_path([(7.5, 4.5), (3.5, 4.5)], 1.1))
 
 
 def test_the_keyboard_erases(chromium: Chrome, pad: WebElement) -> None:
     x = pairs()[0][0, 0].double().numpy()
     surface(pad).send_keys("e", Keys.SPACE)
     assert control(pad, "input[type=checkbox]").is_selected()
-    assert_translates(chromium, np.minimum(x, 1 - disk_path([(4, 4)], 1.65)))
+    assert_translates(chromium, np.minimum(x, 1 - disk_path([(4.5, 4.5)], 1.65)))
     button(pad, "Reset").send_keys(Keys.ENTER)
     assert_translates(chromium, x)
 
@@ -307,10 +307,10 @@ def test_the_pointer_draws(chromium: Chrome, pad: WebElement) -> None:
 def test_a_drawing_turned_round_becomes_its_translation(chromium: Chrome, pad: WebElement) -> None:
     surface(pad).send_keys(Keys.BACKSPACE, Keys.SPACE)
     choose(pad, "way")
-    assert_translates(chromium, 1 - disk_path([(4, 4)], 1.1), backwards=True)
+    assert_translates(chromium, 1 - disk_path([(4.5, 4.5)], 1.1), backwards=True)
     button(pad, "Clear").click()
     surface(pad).send_keys(Keys.SPACE)
-    assert_translates(chromium, disk_path([(4, 4)], 0.5), backwards=True)  # the finer pen
+    assert_translates(chromium, disk_path([(4.5, 4.5)], 0.5), backwards=True)  # the finer pen
 
 
 def test_the_pen_shows_while_the_keyboard_leads_it(chromium: Chrome, pad: WebElement) -> None:
@@ -319,7 +319,7 @@ def test_the_pen_shows_while_the_keyboard_leads_it(chromium: Chrome, pad: WebEle
     surface(pad).send_keys(Keys.ARROW_UP)
     assert nib.is_displayed()
     middle = nib.rect["y"] + nib.rect["height"] / 2 - pad.rect["y"]
-    assert middle == pytest.approx(3 / SIZE * pad.rect["height"], abs=1)
+    assert middle == pytest.approx(3.5 / SIZE * pad.rect["height"], abs=1)
     assert surface(pad).get_attribute("tabindex") == "0"
     assert surface(pad).value_of_css_property("touch-action") == "none"
     assert surface(pad).value_of_css_property("outline-style") == "solid"

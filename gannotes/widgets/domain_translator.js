@@ -37,12 +37,12 @@ function render({ model, el }) {
     set({ ...put(bytes, n), backwards });
   };
   const reset = () => {
-    Object.assign(pen, { x: w / 2, y: h / 2, down: false });
+    Object.assign(pen, middle);
     set(start);
   };
 
   // The pen: each pixel is covered as far as it reaches into the strip of radius r around the path.
-  const pen = { x: w / 2, y: h / 2, down: false, at: null };
+  const middle = { x: Math.floor(w / 2) + 0.5, y: Math.floor(h / 2) + 0.5, down: false }, pen = { ...middle, at: null };
   const radius = () => (eraser.checked ? 1.5 * Math.max(...pens) : pens[here()]);
   const stroke = (x0, y0, x1, y1) => {
     const bytes = ink(), r = radius(), dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
