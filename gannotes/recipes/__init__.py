@@ -60,6 +60,19 @@ from gannotes.recipes.gan import (
     ring_plain,
     ring_remedied,
 )
+from gannotes.recipes.infogan_heads import (
+    Blurred,
+    head_generator,
+    head_judge,
+    head_reader,
+    head_scores,
+    head_trunk,
+    heads_judge,
+    infogan_heads,
+    infogan_heads_one,
+    turns,
+    unseen_heads,
+)
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.vae import (
     PANELS,
@@ -74,6 +87,7 @@ from gannotes.recipes.vae import (
 
 __all__ = [
     "RECIPES",
+    "Blurred",
     "GridScores",
     "NoisyPair",
     "Univariate",
@@ -108,6 +122,14 @@ __all__ = [
     "grid_ali_plain",
     "grid_scores",
     "grid_step",
+    "head_generator",
+    "head_judge",
+    "head_reader",
+    "head_scores",
+    "head_trunk",
+    "heads_judge",
+    "infogan_heads",
+    "infogan_heads_one",
     "kde_protocol",
     "kde_references",
     "mnist_classifier",
@@ -121,8 +143,10 @@ __all__ = [
     "ring_plain",
     "ring_remedied",
     "samplers",
+    "turns",
     "univariate",
     "univariate_grid",
+    "unseen_heads",
     "vae_kde",
     "vae_mnist_one",
     "vae_mnist_single",
@@ -134,6 +158,8 @@ RECIPES: dict[str, Callable[..., None]] = {
         mnist_classifier,
         mnist_gan,
         ring,
+        heads_judge,
+        infogan_heads,
         fgan_univariate,
         fgan_mnist,
         *(fgan_mnist_single(name) for name in F_DIVERGENCES),

@@ -1,0 +1,364 @@
+"""InfoGAN on heads that turn: four codes against four known factors, and a plain GAN beside it."""
+
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gannotes import data, metrics, nets, results, weights
+from gannotes.bounds import mutual_information
+from gannotes.data import FACTORS, heads
+from gannotes.distributions import Code, codes, standard_normal
+from gannotes.models.infogan import InfoGAN, step
+from gannotes.optim import ascend, descend, fit
+from gannotes.recipes.card import start, write_card
+
+NOISE, CODES = 4, 4
+HEADS, TESTED = 6_000, 2_000  # rendered to learn from, and afresh to be judged by
+STEPS = 3_000
+EVERY = 200  # steps from one code's turn to the next one's
+FITTED = 1_000  # steps of a code network for a generator that is finished
+RATE, READING_RATE = 2e-3, 1e-3
+FLOOR = 0.3  # of the standard deviation of Q: a code is asked for in coarse steps
+BLUR = (0.3, 0.05)  # of the pictures that the trunk sees: at first, and from half the steps on
+
+VARIANTS = {"infogan": 1.0, "plain": 0.0}  # lambda
+
+
+class Blurred(nn.Module):
+    r"""A network that sees its input through noise, :math:`f(x + s\, \epsilon)`.
+
+    Heads lie on a surface of four dimensions, and generated ones on another: a critic tells the two
+    apart long before they are close. Under noise they overlap.
+
+    Slide: beyond the deck (stability).
+
+    References:
+        Sønderby et al., Amortised MAP inference for image super-resolution, 2017.
+
+    Args:
+        net: the network.
+        sd: the standard deviation `s`; change it with `.sd.fill_`.
+
+    Example:
+        >>> Blurred(nn.Flatten(), 0.0)(torch.ones(2, 1, 1, 3))
+        tensor([[1., 1., 1.],
+                [1., 1., 1.]])
+    """
+
+    sd: Tensor
+
+    def __init__(self, net: nn.Module, sd: float) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("sd", torch.tensor(sd))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x + self.sd * torch.randn_like(x))
+
+
+def head_generator() -> nn.Sequential:
+    """The generator of heads: noise and codes, `(N, 8)`, become pictures `(N, 1, 32, 32)`.
+
+    Slide: InfoGAN / Results (F04).
+
+    Example:
+        >>> head_generator()(torch.zeros(2, 8)).shape
+        torch.Size([2, 1, 32, 32])
+    """
+    return nn.Sequential(
+        nn.Linear(NOISE + CODES, 48, bias=False),
+        nn.BatchNorm1d(48),
+        nn.ReLU(),
+        nn.Linear(48, 24 * 64, bias=False),
+        nn.Unflatten(-1, (24, 8, 8)),
+        nn.BatchNorm2d(24),
+        nn.ReLU(),
+        nn.ConvTranspose2d(24, 24, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(24),
+        nn.ReLU(),
+        nn.ConvTranspose2d(24, 1, 4, stride=2, padding=1),
+        nn.Sigmoid(),
+    )
+
+
+def head_trunk() -> nn.Sequential:
+    """What critic and code network share: pictures `(N, 1, 32, 32)` become features `(N, 96)`.
+
+    Slide: InfoGAN / training tricks (X08).
+
+    Example:
+        >>> head_trunk()(torch.zeros(2, 1, 32, 32)).shape
+        torch.Size([2, 96])
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 4, stride=2, padding=1),
+        nets.leaky_relu(),
+        nn.Conv2d(16, 32, 4, stride=2, padding=1),
+        nets.leaky_relu(),
+        nn.Conv2d(32, 48, 4, stride=2, padding=1),
+        nets.leaky_relu(),
+        nn.Flatten(),
+        nn.Linear(48 * 16, 96),
+        nets.leaky_relu(),
+    )
+
+
+def head_reader() -> nn.Sequential:
+    r"""Trunk and code network in a row, :math:`Q_\eta(c \mid x)` of pictures `(N, 1, 32, 32)`.
+
+    Slide: InfoGAN / Loss function (E31).
+
+    Example:
+        >>> head_reader()(torch.zeros(2, 1, 32, 32)).mean.shape
+        torch.Size([2, 4])
+    """
+    head = Code(nets.mlp(96, 32, 2 * CODES), continuous=CODES, floor=FLOOR)
+    return nn.Sequential(head_trunk(), head)
+
+
+def head_judge() -> nn.Sequential:
+    """A regression that tells the factors of a head, each scaled to [-1, 1]: `(N, 4)`.
+
+    Slide: beyond the deck (evaluation of F04).
+
+    Example:
+        >>> head_judge()(torch.zeros(2, 1, 32, 32)).shape
+        torch.Size([2, 4])
+    """
+    return head_trunk().append(nn.Linear(96, len(FACTORS)))
+
+
+def turns(t: int) -> Tensor:
+    r"""The weights of the codes after `t` steps: one after another is asked for.
+
+    .. math:: \lambda_j(t) = \min\Big(1, \max\Big(0, \frac{t}{200} - j\Big)\Big), \qquad
+              j = 0, \dots, 3
+
+    Two codes that are asked for at once both take to what is easiest to read, and settle half-way:
+    a rotation of the two factors that they should have had. Alone, a code has the first choice.
+
+    Slide: beyond the deck (InfoGAN, the weights of the codes).
+
+    Args:
+        t: the number of steps taken.
+
+    Returns:
+        Weights `(4,)`.
+
+    Example:
+        >>> turns(300)
+        tensor([1.0000, 0.5000, 0.0000, 0.0000])
+    """
+    return (t / EVERY - torch.arange(CODES)).clamp(0, 1)
+
+
+def infogan_heads_one(
+    variant: str, out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS
+) -> None:
+    r"""Train InfoGAN on rendered heads, or the same networks without the information.
+
+    The codes are asked for one after another. The plain GAN has the same inputs, networks, batches
+    and steps with :math:`\lambda = 0`; what its codes mean is read by a code network of its own
+    that learns when the generator is finished. Weights and scores are those of the running
+    average.
+
+    Slide: InfoGAN / Results (E35, A03, F04).
+
+    Args:
+        variant: a key of `VARIANTS`.
+        out: the folder for the checkpoint, the weights, the cards and the row of the table.
+        seed: of the initial weights, the batches and the noise.
+        device: where to train.
+        steps: the number of steps, of 64 heads each.
+    """
+    judge = weights.load(head_judge(), "heads_judge")
+    began = start(out, seed)
+    torch.set_num_threads(1)
+    x, _ = _rendered(device)
+    name = f"infogan_heads_{variant}_{seed}"
+    G, reader = (
+        net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for net in (head_generator(), head_reader())
+    )
+    D = nets.critic(96).to(device)
+    trunk = Blurred(nets.Autocast(reader[0]), BLUR[0]).to(device)
+    p_0, p_c = standard_normal(NOISE, x), codes(continuous=CODES, like=x)
+    model = InfoGAN(nets.Autocast(G), trunk, D, reader[1], p_0, p_c)
+    theta = Adam(G.parameters(), RATE, (0.5, 0.99), fused=True)
+    readers = [*reader.parameters(), *D.parameters()]
+    phi_eta = Adam(readers, READING_RATE, (0.5, 0.99), fused=True)
+    both = nn.ModuleList([G, reader])
+    average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
+    decay = [CosineAnnealingLR(player, steps) for player in (theta, phi_eta)]
+
+    def one(batch: Tensor) -> dict[str, Tensor]:
+        t = decay[0].last_epoch
+        trunk.sd.fill_(max(BLUR[1], BLUR[0] * (1 - 2 * t / steps)))
+        values = step(model, batch, theta, phi_eta, VARIANTS[variant] * turns(t).to(x))
+        average.update_parameters(both)
+        for schedule in decay:
+            schedule.step()
+        return values
+
+    fit(one, data.Batches(x, 64, steps, seed), checkpoint=out / f"{name}.checkpoint")
+    shipped = (head_generator(), head_reader())
+    trained = list(average.module.cpu().children())
+    if not VARIANTS[variant]:
+        trained[1] = _fitted(trained[0], min(FITTED, steps))
+    minutes = (perf_counter() - began) / 60
+    parts = {"": "recipes.head_generator()", "_reader": "recipes.head_reader()"}
+    for part, net, fresh in zip(parts, trained, shipped, strict=True):
+        weights.save(net, path := out / f"{name}{part}.safetensors")
+        weights.fill(fresh, path)
+    scores = head_scores(*shipped, judge)
+    for part, architecture in parts.items():
+        card = out / f"{name}{part}.md"
+        write_card(card, infogan_heads_one, architecture, seed, began, scores)
+    row = {"variant": variant, "seed": seed, **scores, "minutes": minutes}
+    results.write(out / f"{name}.csv", [row])
+
+
+def infogan_heads(
+    out: Path, seed: int = 0, device: str = "cpu", seeds: int = 3, steps: int = STEPS
+) -> None:
+    """Train InfoGAN and the plain GAN on heads, from several seeds each, and gather the table.
+
+    A run that has left its row is not repeated.
+
+    Slide: InfoGAN / Results (F04).
+
+    Args:
+        out: the folder for what the runs leave, and for the table.
+        seed: the first one.
+        device: where to train.
+        seeds: how many there are, one after another.
+        steps: the number of steps of each run.
+    """
+    runs = [(variant, s) for s in range(seed, seed + seeds) for variant in VARIANTS]
+    paths = {run: out / f"infogan_heads_{run[0]}_{run[1]}.csv" for run in runs}
+    for (variant, s), path in paths.items():
+        if not path.is_file():
+            infogan_heads_one(variant, out, s, device, steps)
+    results.write(out / "infogan_heads.csv", [results.read(paths[run])[0] for run in sorted(runs)])
+
+
+def heads_judge(out: Path, seed: int = 0, device: str = "cpu", steps: int = 1_500) -> None:
+    """Train a regression of the factors on rendered heads, to judge generated ones.
+
+    Slide: beyond the deck (evaluation of F04).
+
+    Args:
+        out: the folder for the weights and the card.
+        seed: of the initial weights and the batches.
+        device: where to train.
+        steps: the number of steps, of 64 heads each.
+    """
+    began = start(out, seed)
+    torch.set_num_threads(1)
+    x, factors = _rendered(device)
+    net = head_judge().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    quick = nets.Autocast(net)
+    phi = Adam(net.parameters(), 2e-3, fused=True)
+    decay = CosineAnnealingLR(phi, steps)
+
+    def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        images, truth = batch
+        blur = 0.1 * torch.rand(len(images), 1, 1, 1).to(images)  # generated heads are not clean
+        error = quick(images + blur * torch.randn_like(images)) - truth
+        values = {"error": descend(phi, error.square().mean())}
+        decay.step()
+        return values
+
+    fit(
+        one,
+        data.Batches((x, _scaled(factors)), 64, steps, seed),
+        checkpoint=out / "heads_judge.checkpoint",
+    )
+    weights.save(net.cpu(), path := out / "heads_judge.safetensors")
+    judge = weights.fill(head_judge(), path)
+    x, factors = unseen_heads()
+    with torch.no_grad():
+        error = (judge(x) - _scaled(factors)).square().mean(0).sqrt()
+    scores = {f"error of {name}": float(e) for name, e in zip(FACTORS, error, strict=True)}
+    card = path.with_suffix(".md")
+    write_card(card, heads_judge, "recipes.head_judge()", seed, began, scores)
+
+
+def unseen_heads() -> tuple[Tensor, Tensor]:
+    """Heads that no run has learnt from, and their factors: what every score is computed on.
+
+    Slide: beyond the deck (evaluation of F04).
+    """
+    return heads(TESTED, torch.Generator().manual_seed(1_000))
+
+
+@torch.no_grad()
+def head_scores(G: nn.Module, reader: nn.Module, judge: nn.Module) -> dict[str, float]:
+    r"""Do the codes mean the factors? Once by reading heads, and once by drawing them.
+
+    Heads with known factors are read: the code is the mean of :math:`Q_\eta(c \mid x)`. And heads
+    are drawn with known codes: their factors are what the regression says.
+
+    Slide: InfoGAN / Results (F04).
+
+    Args:
+        G: of `head_generator`, in evaluation mode.
+        reader: of `head_reader`.
+        judge: of `head_judge`.
+
+    Returns:
+        For each factor, the largest absolute rank correlation over the codes and which code has it
+        (from 1), `azimuth`, `azimuth_code`, ...; the same on drawn heads, `drawn_azimuth`, ...;
+        `mig`, the mutual information gap on rendered heads; `information_1`, ..., the bound of
+        each code on drawn heads, in nats.
+    """
+    x, factors = unseen_heads()
+    read = reader(x).mean
+    torch.manual_seed(0)
+    z, c = standard_normal(NOISE).sample((TESTED,)), codes(continuous=CODES).sample((TESTED,))
+    drawn = G(torch.cat([z, c], 1))
+    log_q = reader(drawn).log_probs(c)
+    information = mutual_information(log_q.mT, codes(continuous=CODES).entropies())
+    scores: dict[str, float] = {}
+    for prefix, code, truth in (("", read, factors), ("drawn_", c, judge(drawn))):
+        best = metrics.rank_correlation(code.double(), truth.double()).abs().max(0)
+        for name, value, k in zip(FACTORS, best.values, best.indices, strict=True):
+            scores |= {f"{prefix}{name}": float(value), f"{prefix}{name}_code": int(k) + 1}
+    scores["mig"] = float(metrics.mutual_information_gap(read.double(), factors.double()))
+    return scores | {f"information_{k + 1}": float(v) for k, v in enumerate(information)}
+
+
+def _rendered(device: str) -> tuple[Tensor, Tensor]:
+    """Heads to learn from and their factors; with their mirror images, which are as likely."""
+    x, factors = heads(HEADS, torch.Generator().manual_seed(0))
+    turned = factors * torch.tensor([-1.0, 1.0, -1.0, 1.0])
+    both = torch.cat([x, x.flip(-1)]), torch.cat([factors, turned])
+    return both[0].to(device, memory_format=torch.channels_last), both[1].to(device)
+
+
+def _fitted(G: nn.Module, steps: int) -> nn.Sequential:
+    """A code network for a generator that does not move any more."""
+    G.eval()
+    reader = head_reader()
+    p_0, p_c = standard_normal(NOISE), codes(continuous=CODES)
+    eta = Adam(reader.parameters(), READING_RATE, (0.5, 0.99), fused=True)
+    decay = CosineAnnealingLR(eta, steps)
+    for _ in range(steps):
+        c = p_c.sample((64,))
+        with torch.no_grad():
+            x = G(torch.cat([p_0.sample((64,)), c], 1))
+        x = x + BLUR[1] * torch.randn_like(x)
+        ascend(eta, mutual_information(reader(x).log_probs(c).mT, p_c.entropies()).sum())
+        decay.step()
+    return reader
+
+
+def _scaled(factors: Tensor) -> Tensor:
+    """Factors to [-1, 1], so that all weigh the same."""
+    low, high = torch.tensor(list(FACTORS.values())).unbind(1)
+    return (2 * factors - low - high) / (high - low)
