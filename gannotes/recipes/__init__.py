@@ -62,6 +62,7 @@ from gannotes.recipes.gan import (
 )
 from gannotes.recipes.infogan_heads import (
     Blurred,
+    blur,
     head_generator,
     head_judge,
     head_reader,
@@ -70,7 +71,6 @@ from gannotes.recipes.infogan_heads import (
     heads_judge,
     infogan_heads,
     infogan_heads_one,
-    turns,
     unseen_heads,
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
@@ -104,6 +104,7 @@ __all__ = [
     "ali_scores",
     "avb_mnist",
     "avb_mnist_one",
+    "blur",
     "clouds",
     "digit_avb",
     "digit_decoder",
@@ -143,7 +144,6 @@ __all__ = [
     "ring_plain",
     "ring_remedied",
     "samplers",
-    "turns",
     "univariate",
     "univariate_grid",
     "unseen_heads",

@@ -1,4 +1,4 @@
-"""InfoGAN on heads that turn: four codes against four known factors, and a plain GAN beside it."""
+"""InfoGAN on heads that turn: three codes against four known factors, and a plain GAN beside it."""
 
 from pathlib import Path
 from time import perf_counter
@@ -6,7 +6,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gannotes import data, metrics, nets, results, weights
@@ -14,17 +14,16 @@ from gannotes.bounds import mutual_information
 from gannotes.data import FACTORS, heads
 from gannotes.distributions import Code, codes, standard_normal
 from gannotes.models.infogan import InfoGAN, step
-from gannotes.optim import ascend, descend, fit
+from gannotes.optim import ascend, descend, fit, linear_decay
 from gannotes.recipes.card import start, write_card
 
-NOISE, CODES = 4, 4
+NOISE, CODES = 2, 3
 HEADS, TESTED = 6_000, 2_000  # rendered to learn from, and afresh to be judged by
-STEPS = 3_000
-EVERY = 200  # steps from one code's turn to the next one's
+STEPS = 2_400
 FITTED = 1_000  # steps of a code network for a generator that is finished
-RATE, READING_RATE = 2e-3, 1e-3
+RATE = 1e-3
 FLOOR = 0.3  # of the standard deviation of Q: a code is asked for in coarse steps
-BLUR = (0.3, 0.05)  # of the pictures that the trunk sees: at first, and from half the steps on
+BLUR = 0.8  # of the pictures that the trunk sees at first
 
 VARIANTS = {"infogan": 1.0, "plain": 0.0}  # lambda
 
@@ -62,48 +61,51 @@ class Blurred(nn.Module):
 
 
 def head_generator() -> nn.Sequential:
-    """The generator of heads: noise and codes, `(N, 8)`, become pictures `(N, 1, 32, 32)`.
+    """The generator of heads: noise and codes, `(N, 5)`, become pictures `(N, 1, 32, 32)`.
 
     Slide: InfoGAN / Results (F04).
 
     Example:
-        >>> head_generator()(torch.zeros(2, 8)).shape
+        >>> head_generator()(torch.zeros(2, 5)).shape
         torch.Size([2, 1, 32, 32])
     """
-    return nn.Sequential(
-        nn.Linear(NOISE + CODES, 48, bias=False),
-        nn.BatchNorm1d(48),
+    net = nn.Sequential(
+        nn.Linear(NOISE + CODES, 48 * 16, bias=False),
+        nn.Unflatten(-1, (48, 4, 4)),
+        nn.BatchNorm2d(48),
         nn.ReLU(),
-        nn.Linear(48, 24 * 64, bias=False),
-        nn.Unflatten(-1, (24, 8, 8)),
-        nn.BatchNorm2d(24),
+        nn.ConvTranspose2d(48, 48, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(48),
         nn.ReLU(),
-        nn.ConvTranspose2d(24, 24, 4, stride=2, padding=1, bias=False),
+        nn.ConvTranspose2d(48, 24, 4, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(24),
         nn.ReLU(),
         nn.ConvTranspose2d(24, 1, 4, stride=2, padding=1),
         nn.Sigmoid(),
     )
+    with torch.no_grad():  # the codes begin as loud as the noise, whose variance is 1 and not 1/3
+        net[0].weight[:, NOISE:] *= 3**0.5
+    return net
 
 
 def head_trunk() -> nn.Sequential:
-    """What critic and code network share: pictures `(N, 1, 32, 32)` become features `(N, 96)`.
+    """What critic and code network share: pictures `(N, 1, 32, 32)` become features `(N, 64)`.
 
     Slide: InfoGAN / training tricks (X08).
 
     Example:
         >>> head_trunk()(torch.zeros(2, 1, 32, 32)).shape
-        torch.Size([2, 96])
+        torch.Size([2, 64])
     """
     return nn.Sequential(
         nn.Conv2d(1, 16, 4, stride=2, padding=1),
         nets.leaky_relu(),
         nn.Conv2d(16, 32, 4, stride=2, padding=1),
         nets.leaky_relu(),
-        nn.Conv2d(32, 48, 4, stride=2, padding=1),
+        nn.Conv2d(32, 64, 4, stride=2, padding=1),
         nets.leaky_relu(),
         nn.Flatten(),
-        nn.Linear(48 * 16, 96),
+        nn.Linear(64 * 16, 64),
         nets.leaky_relu(),
     )
 
@@ -115,9 +117,9 @@ def head_reader() -> nn.Sequential:
 
     Example:
         >>> head_reader()(torch.zeros(2, 1, 32, 32)).mean.shape
-        torch.Size([2, 4])
+        torch.Size([2, 3])
     """
-    head = Code(nets.mlp(96, 32, 2 * CODES), continuous=CODES, floor=FLOOR)
+    head = Code(nets.mlp(64, 32, 2 * CODES), continuous=CODES, floor=FLOOR)
     return nn.Sequential(head_trunk(), head)
 
 
@@ -130,31 +132,24 @@ def head_judge() -> nn.Sequential:
         >>> head_judge()(torch.zeros(2, 1, 32, 32)).shape
         torch.Size([2, 4])
     """
-    return head_trunk().append(nn.Linear(96, len(FACTORS)))
+    return head_trunk().append(nn.Linear(64, len(FACTORS)))
 
 
-def turns(t: int) -> Tensor:
-    r"""The weights of the codes after `t` steps: one after another is asked for.
+def blur(part: float) -> float:
+    r"""The noise on the pictures that the trunk sees, after a part of the steps.
 
-    .. math:: \lambda_j(t) = \min\Big(1, \max\Big(0, \frac{t}{200} - j\Big)\Big), \qquad
-              j = 0, \dots, 3
+    .. math:: s(u) = 0.8 \, \min\Big(1, \max\Big(0, \frac{0.75 - u}{0.4}\Big)\Big)
 
-    Two codes that are asked for at once both take to what is easiest to read, and settle half-way:
-    a rotation of the two factors that they should have had. Alone, a code has the first choice.
-
-    Slide: beyond the deck (InfoGAN, the weights of the codes).
+    Slide: beyond the deck (InfoGAN, what a code takes to).
 
     Args:
-        t: the number of steps taken.
-
-    Returns:
-        Weights `(4,)`.
+        part: the share of the steps taken, in [0, 1].
 
     Example:
-        >>> turns(300)
-        tensor([1.0000, 0.5000, 0.0000, 0.0000])
+        >>> [round(blur(u), 2) for u in (0.0, 0.35, 0.55, 0.75, 1.0)]
+        [0.8, 0.8, 0.4, 0.0, 0.0]
     """
-    return (t / EVERY - torch.arange(CODES)).clamp(0, 1)
+    return BLUR * min(1.0, max(0.0, (0.75 - part) / 0.4))
 
 
 def infogan_heads_one(
@@ -162,10 +157,11 @@ def infogan_heads_one(
 ) -> None:
     r"""Train InfoGAN on rendered heads, or the same networks without the information.
 
-    The codes are asked for one after another. The plain GAN has the same inputs, networks, batches
-    and steps with :math:`\lambda = 0`; what its codes mean is read by a code network of its own
-    that learns when the generator is finished. Weights and scores are those of the running
-    average.
+    The pictures that critic and code network see are blurred at first, so that a code pays if it
+    changes much of a picture, and two codes if they do not change the same. The plain GAN has the
+    same inputs, networks, batches and steps with :math:`\lambda = 0`; what its codes mean is read
+    by a code network of its own that learns when the generator is finished. Weights and scores are
+    those of the running average.
 
     Slide: InfoGAN / Results (E35, A03, F04).
 
@@ -185,21 +181,22 @@ def infogan_heads_one(
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for net in (head_generator(), head_reader())
     )
-    D = nets.critic(96).to(device)
-    trunk = Blurred(nets.Autocast(reader[0]), BLUR[0]).to(device)
+    D = nets.critic(64).to(device)
+    trunk = Blurred(nets.Autocast(reader[0]), BLUR).to(device)
     p_0, p_c = standard_normal(NOISE, x), codes(continuous=CODES, like=x)
     model = InfoGAN(nets.Autocast(G), trunk, D, reader[1], p_0, p_c)
     theta = Adam(G.parameters(), RATE, (0.5, 0.99), fused=True)
     readers = [*reader.parameters(), *D.parameters()]
-    phi_eta = Adam(readers, READING_RATE, (0.5, 0.99), fused=True)
+    phi_eta = Adam(readers, RATE, (0.5, 0.99), fused=True)
     both = nn.ModuleList([G, reader])
     average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
-    decay = [CosineAnnealingLR(player, steps) for player in (theta, phi_eta)]
+    falling = linear_decay(steps // 2, steps - steps // 2)
+    decay = [LambdaLR(player, falling) for player in (theta, phi_eta)]
 
     def one(batch: Tensor) -> dict[str, Tensor]:
         t = decay[0].last_epoch
-        trunk.sd.fill_(max(BLUR[1], BLUR[0] * (1 - 2 * t / steps)))
-        values = step(model, batch, theta, phi_eta, VARIANTS[variant] * turns(t).to(x))
+        trunk.sd.fill_(blur(t / steps))
+        values = step(model, batch, theta, phi_eta, VARIANTS[variant])
         average.update_parameters(both)
         for schedule in decay:
             schedule.step()
@@ -346,13 +343,12 @@ def _fitted(G: nn.Module, steps: int) -> nn.Sequential:
     G.eval()
     reader = head_reader()
     p_0, p_c = standard_normal(NOISE), codes(continuous=CODES)
-    eta = Adam(reader.parameters(), READING_RATE, (0.5, 0.99), fused=True)
+    eta = Adam(reader.parameters(), RATE, (0.5, 0.99), fused=True)
     decay = CosineAnnealingLR(eta, steps)
     for _ in range(steps):
         c = p_c.sample((64,))
         with torch.no_grad():
             x = G(torch.cat([p_0.sample((64,)), c], 1))
-        x = x + BLUR[1] * torch.randn_like(x)
         ascend(eta, mutual_information(reader(x).log_probs(c).mT, p_c.entropies()).sum())
         decay.step()
     return reader
