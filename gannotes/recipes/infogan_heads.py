@@ -1,7 +1,7 @@
 """InfoGAN on heads that turn: three codes against four known factors, and a plain GAN beside it."""
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import torch
 from torch import Tensor, nn
@@ -69,8 +69,11 @@ def head_generator() -> nn.Sequential:
         >>> head_generator()(torch.zeros(2, 5)).shape
         torch.Size([2, 1, 32, 32])
     """
-    net = nn.Sequential(
-        nn.Linear(NOISE + CODES, 48 * 16, bias=False),
+    first = nn.Linear(NOISE + CODES, 48 * 16, bias=False)
+    with torch.no_grad():  # the codes begin as loud as the noise, whose variance is 1 and not 1/3
+        first.weight[:, NOISE:] *= 3**0.5
+    return nn.Sequential(
+        first,
         nn.Unflatten(-1, (48, 4, 4)),
         nn.BatchNorm2d(48),
         nn.ReLU(),
@@ -83,9 +86,6 @@ def head_generator() -> nn.Sequential:
         nn.ConvTranspose2d(24, 1, 4, stride=2, padding=1),
         nn.Sigmoid(),
     )
-    with torch.no_grad():  # the codes begin as loud as the noise, whose variance is 1 and not 1/3
-        net[0].weight[:, NOISE:] *= 3**0.5
-    return net
 
 
 def head_trunk() -> nn.Sequential:
@@ -173,7 +173,7 @@ def infogan_heads_one(
         steps: the number of steps, of 64 heads each.
     """
     judge = weights.load(head_judge(), "heads_judge")
-    began = start(out, seed)
+    began, began_core = start(out, seed), process_time()
     torch.set_num_threads(1)
     x, _ = _rendered(device)
     name = f"infogan_heads_{variant}_{seed}"
@@ -184,7 +184,7 @@ def infogan_heads_one(
     D = nets.critic(64).to(device)
     trunk = Blurred(nets.Autocast(reader[0]), BLUR).to(device)
     p_0, p_c = standard_normal(NOISE, x), codes(continuous=CODES, like=x)
-    model = InfoGAN(nets.Autocast(G), trunk, D, reader[1], p_0, p_c)
+    model = InfoGAN(nets.Autocast(G), trunk, D, reader[1], p_0, p_c, data_dims=3)
     theta = Adam(G.parameters(), RATE, (0.5, 0.99), fused=True)
     readers = [*reader.parameters(), *D.parameters()]
     phi_eta = Adam(readers, RATE, (0.5, 0.99), fused=True)
@@ -207,7 +207,7 @@ def infogan_heads_one(
     trained = list(average.module.cpu().children())
     if not VARIANTS[variant]:
         trained[1] = _fitted(trained[0], min(FITTED, steps))
-    minutes = (perf_counter() - began) / 60
+    minutes = (process_time() - began_core) / 60
     parts = {"": "recipes.head_generator()", "_reader": "recipes.head_reader()"}
     for part, net, fresh in zip(parts, trained, shipped, strict=True):
         weights.save(net, path := out / f"{name}{part}.safetensors")
