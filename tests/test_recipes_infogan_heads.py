@@ -100,20 +100,21 @@ def test_the_shipped_networks_score_what_their_row_says(variant):
 
 
 def test_azimuth_and_elevation_have_codes_and_without_the_information_they_have_not():
-    """F04."""
+    """F04: in every run, and best in the one whose networks are shipped."""
     rows = results.load("infogan_heads")
-    best = {
-        row["variant"]: min(
-            row[f"{way}{name}"] for way in ("", "drawn_") for name in ("azimuth", "elevation")
-        )
-        for row in rows
-        if row["seed"] == SHIPPED
-    }
-    assert best["infogan"] >= 0.9 > best["plain"]
-    (row,) = (r for r in rows if (r["variant"], r["seed"]) == ("infogan", SHIPPED))
-    assert row["azimuth_code"] == row["drawn_azimuth_code"] != row["elevation_code"]
+    for row in rows:
+        worse = min(row["azimuth"], row["elevation"])
+        drawn = min(row["drawn_azimuth"], row["drawn_elevation"])
+        if row["variant"] == "infogan":
+            assert row["azimuth_code"] == row["drawn_azimuth_code"]
+            assert row["elevation_code"] == row["drawn_elevation_code"]
+            assert row["azimuth_code"] != row["elevation_code"]
+            assert min(worse, drawn) > 0.75
+            assert worse > (0.89 if row["seed"] == SHIPPED else 0.8)
+        else:
+            assert max(worse, drawn) < 0.6
     torch.manual_seed(0)
     fresh = infogan_heads.head_generator().eval(), infogan_heads.head_reader()
     scores = infogan_heads.head_scores(*fresh, JUDGE)
-    assert scores["azimuth"] < 0.9
+    assert min(scores["azimuth"], scores["elevation"]) < 0.8
     assert scores["information_1"] < 0.1
