@@ -7,9 +7,9 @@ height :math:`Y` above the ground and depth :math:`1/s` falls on the place
 
 of the picture, where :math:`(u_0, h)` is the vanishing point and :math:`v` grows downwards. So the
 ground at a place below the horizon has :math:`s = v - h`, and a facade in the plane
-:math:`X = \pm B` has :math:`s = |u - u_0| / B`: what has the larger :math:`s` is in front. Trees and
-cars stand in planes of constant :math:`s`. Each place has a class and an albedo :math:`a`, and the
-photograph shows
+:math:`X = \pm B` has :math:`s = |u - u_0| / B`: what has the larger :math:`s` is in front. Trees
+and cars stand in planes of constant :math:`s`. Each place has a class and an albedo :math:`a`, and
+the photograph shows
 
 .. math:: x = (1 - f)\, \ell\, a + f\, x_{\text{sky}} + 0.03\, \epsilon, \qquad
           f = f_0\, e^{-9 s},
@@ -36,7 +36,7 @@ SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR = range(len(PALETTE))
 
 SIZE = 32
 SIDE = 2 * SIZE  # four places a pixel
-PART = 64  # scenes at a time, so that they stay in the processor's cache
+PART = 16  # scenes at a time, so that they stay in the processor's cache
 HOUSES = 8  # on each side
 TREES = 4
 CARS = 3
@@ -172,10 +172,10 @@ def _scenes(n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     middle, half, beside = uniform(-0.25, 0.25), uniform(0.65, 1.0), uniform(0.22, 0.5)
     wall = half + beside
     # The light: time of day, clouds, the sun's side, haze.
-    dusk = uniform(0, 1).clamp_min(0.55).sub(0.55) / 0.45
-    cloud, sun, haze = uniform(0, 1), uniform(-1, 1), uniform(0.1, 0.7)
+    dusk = uniform(0, 1).clamp_min(0.6).sub(0.6) / 0.4
+    cloud, sun, haze = uniform(0, 1), uniform(-1, 1), uniform(0.1, 0.6)
     warm = torch.tensor([1.08, 0.86, 0.68]).view(3, 1, 1)
-    light = (1.1 - 0.3 * cloud - 0.4 * dusk)[:, None] * (1 + dusk[:, None] * (warm - 1))
+    light = (1.1 - 0.3 * cloud - 0.35 * dusk)[:, None] * (1 + dusk[:, None] * (warm - 1))
     fine, middling, coarse = noise(SIDE), noise(SIZE), noise(8)
 
     # Sky.
@@ -185,7 +185,7 @@ def _scenes(n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     low = (v / h).clamp(0, 1)[:, None]
     sky = blue + (grey - blue) * veil + 0.18 * low
     sky = (sky + 0.9 * dusk[:, None] * low * (glow - sky)) * (1 - 0.3 * dusk[:, None])
-    picture, label = sky, torch.zeros(n, SIDE, SIDE, dtype=torch.int64)
+    picture, label = sky, torch.zeros(n, SIDE, SIDE, dtype=torch.uint8)
     depth = torch.zeros(n, SIDE, SIDE)
 
     def place(where: Tensor, s: Tensor, kind: int, colour: Tensor) -> None:
@@ -301,5 +301,5 @@ def _scenes(n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     picture = picture + fog * (distant - picture)
     grain = 0.03 * torch.randn(n, 3, SIZE, SIZE, generator=generator)
     photos = (avg_pool2d(picture, 2) + grain).clamp(0, 1)
-    votes = one_hot(label, len(PALETTE)).movedim(-1, 1).float()
+    votes = one_hot(label.long(), len(PALETTE)).movedim(-1, 1).float()
     return photos, avg_pool2d(votes, 2).argmax(1)

@@ -61,6 +61,19 @@ from gannotes.recipes.gan import (
     ring_remedied,
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
+from gannotes.recipes.scapes import (
+    Block,
+    Patches,
+    Places,
+    scapes_critic,
+    scapes_data,
+    scapes_judge,
+    scapes_one,
+    scapes_scores,
+    scapes_segmenter,
+    scapes_table,
+    scapes_translator,
+)
 from gannotes.recipes.vae import (
     PANELS,
     TABLE,
@@ -74,8 +87,11 @@ from gannotes.recipes.vae import (
 
 __all__ = [
     "RECIPES",
+    "Block",
     "GridScores",
     "NoisyPair",
+    "Patches",
+    "Places",
     "Univariate",
     "Waves",
     "adaptive",
@@ -121,6 +137,14 @@ __all__ = [
     "ring_plain",
     "ring_remedied",
     "samplers",
+    "scapes_critic",
+    "scapes_data",
+    "scapes_judge",
+    "scapes_one",
+    "scapes_scores",
+    "scapes_segmenter",
+    "scapes_table",
+    "scapes_translator",
     "univariate",
     "univariate_grid",
     "vae_kde",
@@ -145,5 +169,7 @@ RECIPES: dict[str, Callable[..., None]] = {
         ali_mnist_baselines,
         avb_mnist,
         four_points,
+        scapes_segmenter,
+        scapes_table,
     )
 }
