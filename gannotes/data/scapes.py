@@ -185,15 +185,14 @@ def _scenes(n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     low = (v / h).clamp(0, 1)[:, None]
     sky = blue + (grey - blue) * veil + 0.18 * low
     sky = (sky + 0.9 * dusk[:, None] * low * (glow - sky)) * (1 - 0.3 * dusk[:, None])
-    picture, label = sky, torch.zeros(n, SIDE, SIDE, dtype=torch.uint8)
+    picture, label = sky.clone(), torch.zeros(n, SIDE, SIDE, dtype=torch.uint8)
     depth = torch.zeros(n, SIDE, SIDE)
 
     def place(where: Tensor, s: Tensor, kind: int, colour: Tensor) -> None:
-        nonlocal picture, label, depth
         where = where & (s >= depth)
-        picture = torch.where(where[:, None], colour, picture)
-        label = torch.where(where, kind, label)
-        depth = torch.where(where, s, depth)
+        torch.where(where[:, None], colour, picture, out=picture)
+        label.masked_fill_(where, kind)
+        torch.where(where, s, depth, out=depth)
 
     # The end of the street: houses or trees far away.
     far = uniform(0.03, 0.13) * (1 + 0.3 * coarse)

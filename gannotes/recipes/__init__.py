@@ -62,6 +62,7 @@ from gannotes.recipes.gan import (
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.scapes import (
+    SCAPES_VARIANTS,
     Block,
     Mixture,
     Patches,
@@ -90,6 +91,7 @@ from gannotes.recipes.vae import (
 
 __all__ = [
     "RECIPES",
+    "SCAPES_VARIANTS",
     "Block",
     "GridScores",
     "Mixture",

@@ -273,7 +273,7 @@ def no_game(
     return {"cycle": descend(theta, WEIGHT * model.cycle(x, y, y_made, x_made)) / WEIGHT}
 
 
-VARIANTS: dict[str, Callable[..., dict[str, Tensor]]] = {
+SCAPES_VARIANTS: dict[str, Callable[..., dict[str, Tensor]]] = {
     "cycle alone": no_game,
     "GAN alone": partial(play, loss=neither),
     "GAN + forward": partial(play, loss=forward),
@@ -368,7 +368,7 @@ def scapes_one(
     Slide: CycleGAN / Experiments I (F05, I13), Training tricks (A04).
 
     Args:
-        variant: a key of `VARIANTS`.
+        variant: a key of `SCAPES_VARIANTS`.
         out: the folder for the checkpoint, the weights, the cards and the rows of the table.
         seed: of the initial weights, the batches and the histories; the scenes are the same.
         device: where to train.
@@ -392,7 +392,7 @@ def scapes_one(
     falling = [
         LambdaLR(player, linear_decay(steps // 2, steps - steps // 2)) for player in (theta, phi)
     ]
-    move = VARIANTS[variant]
+    move = SCAPES_VARIANTS[variant]
 
     def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         values = move(model, *batch, theta, phi)
@@ -432,7 +432,7 @@ SEEDS = (0, 1, 2)
 
 
 def scapes_table(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
-    """Train every variant with three seeds, score what needs no training, and gather the table.
+    """Train every variant with three seeds, and gather the tables of CycleGAN in miniature.
 
     A run that has left its rows is not repeated.
 
@@ -448,7 +448,7 @@ def scapes_table(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -
     runs = {
         (variant, s): out / f"scapes_{_slug(variant)}_{s}.csv"
         for s in range(seed, seed + 3)
-        for variant in VARIANTS
+        for variant in SCAPES_VARIANTS
     }
     left = [run for run, path in runs.items() if not path.is_file()]
     if left:
