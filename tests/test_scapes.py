@@ -207,7 +207,7 @@ def test_a_short_run_leaves_weights_cards_and_a_row_for_each_direction(
     rows = results.read(path)
     assert [row["direction"] for row in rows] == list(recipe.DIRECTIONS)
     assert {(row["variant"], row["seed"]) for row in rows} == {(variant, 4)}
-    G, F = recipe.scapes_photographer(), recipe.scapes_labeller()
+    G, F = recipe.scapes_translator(), recipe.scapes_translator()
     for part, net in (("G", G), ("F", F)):
         weights.fill(net, path.with_name(f"{path.stem}_{part}.safetensors"))
     judge = weights.load(recipe.scapes_judge(), "scapes_segmenter")
@@ -216,7 +216,7 @@ def test_a_short_run_leaves_weights_cards_and_a_row_for_each_direction(
         for key in recipe.SCORES:
             expected = getattr(scores[row["direction"]], key)
             assert row[key] == pytest.approx(expected, rel=1e-4)
-        assert "recipes.scapes_labeller()" in path.with_name(f"{path.stem}_F.md").read_text()
+        assert "recipes.scapes_translator()" in path.with_name(f"{path.stem}_F.md").read_text()
 
 
 def test_a_short_segmenter_leaves_weights_and_a_card(tmp_path, few_scenes):
@@ -248,8 +248,8 @@ def test_the_shipped_segmenter_has_the_scores_of_its_card(held_out):
 
 def test_the_shipped_translators_have_the_scores_of_their_rows(held_out):
     """F05, I13."""
-    G = weights.load(recipe.scapes_photographer(), "scapes_cyclegan_0_G")
-    F = weights.load(recipe.scapes_labeller(), "scapes_cyclegan_0_F")
+    G = weights.load(recipe.scapes_translator(), "scapes_cyclegan_0_G")
+    F = weights.load(recipe.scapes_translator(), "scapes_cyclegan_0_F")
     judge = weights.load(recipe.scapes_judge(), "scapes_segmenter")
     found = recipe.scapes_scores(G, F, judge, *held_out)
     for row in results.load("scapes"):

@@ -96,25 +96,6 @@ class Patches(nn.Module):
         return x.flatten(1).T
 
 
-class Mixture(nn.Module):
-    r"""Mix the colours of the classes, :math:`\sum_k \mathrm{softmax}(v)_k\, c_k`.
-
-    A pixel of a label map has one of six colours. A mixture of them can get there by large logits;
-    three independent channels would have to meet its numbers exactly.
-
-    Slide: beyond the deck (networks).
-
-    Example:
-        >>> sure = torch.tensor([-9.0, -9.0, -9.0, -9.0, -9.0, 9.0]).view(1, 6, 1, 1)
-        >>> torch.allclose(Mixture()(sure), data.paint(torch.tensor([[[5]]])), atol=1e-3)
-        True
-    """
-
-    def forward(self, v: Tensor) -> Tensor:
-        colours = data.paint(torch.arange(CLASSES, device=v.device).view(-1, 1, 1)).flatten(1)
-        return torch.einsum("nkhw,kc->nchw", v.float().softmax(1), colours)
-
-
 def scapes_features(outputs: int, channels: int = 32) -> nn.Sequential:
     """Three residual blocks at half the resolution: `(N, 3, 32, 32)` to `(N, outputs, 32, 32)`.
 
@@ -135,35 +116,21 @@ def scapes_features(outputs: int, channels: int = 32) -> nn.Sequential:
         Block(channels, 1),
         Block(channels, 2),
         Block(channels, 4),
-        nn.Conv2d(channels, 32, 3, padding=1),
+        nn.Conv2d(channels, 4 * outputs, 3, padding=1),
         nn.PixelShuffle(2),
-        nn.ReLU(),
-        nn.Conv2d(8, outputs, 3, padding=1),
     )
 
 
-def scapes_photographer() -> nn.Sequential:
-    """The generator G, from label maps to photographs, both `(N, 3, 32, 32)`.
+def scapes_translator() -> nn.Sequential:
+    """Either generator, from pictures `(N, 3, 32, 32)` to pictures of the other domain.
 
     Slide: CycleGAN / Experiments I (F05).
 
     Example:
-        >>> scapes_photographer()(torch.zeros(2, 3, 32, 32)).shape
+        >>> scapes_translator()(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 3, 32, 32])
     """
     return scapes_features(3).append(nn.Sigmoid())
-
-
-def scapes_labeller() -> nn.Sequential:
-    """The generator F, from photographs to label maps, both `(N, 3, 32, 32)`.
-
-    Slide: CycleGAN / Experiments I (F05).
-
-    Example:
-        >>> scapes_labeller()(torch.zeros(2, 3, 32, 32)).shape
-        torch.Size([2, 3, 32, 32])
-    """
-    return scapes_features(CLASSES).append(Mixture())
 
 
 def scapes_judge() -> nn.Sequential:
@@ -379,8 +346,7 @@ def scapes_one(
     torch.set_num_threads(1)
     first, second, held_out = scapes_data()
     x, y = data.paint(first[1]), (first if variant == "paired" else second)[0]
-    G, F = scapes_photographer(), scapes_labeller()
-    D_X, D_Y = scapes_critic(), scapes_critic()
+    G, F, D_X, D_Y = scapes_translator(), scapes_translator(), scapes_critic(), scapes_critic()
     for net in (G, F, D_X, D_Y):
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = CycleGAN(*(nets.Autocast(net) for net in (G, F, D_X, D_Y)))
@@ -404,7 +370,7 @@ def scapes_one(
     pictures = (x.to(device), y.to(device))
     fit(one, data.Batches(pictures, BATCH, steps, seed), checkpoint=out / f"{name}.checkpoint")
     minutes = (perf_counter() - began) / 60
-    shipped = {"G": scapes_photographer(), "F": scapes_labeller()}
+    shipped = {"G": scapes_translator(), "F": scapes_translator()}
     for (part, fresh), net in zip(shipped.items(), (G, F), strict=True):
         weights.save(net, out / f"{name}_{part}.safetensors")
         weights.fill(fresh, out / f"{name}_{part}.safetensors")
@@ -421,10 +387,9 @@ def scapes_one(
         for direction in DIRECTIONS
     ]
     results.write(out / f"{name}.csv", rows)
-    makers = ("photographer", "labeller")
-    for part, maker, row in zip(shipped, makers, rows, strict=True):
+    for part, row in zip(shipped, rows, strict=True):
         card = out / f"{name}_{part}.md"
-        write_card(card, scapes_one, f"recipes.scapes_{maker}()", seed, began, row)
+        write_card(card, scapes_one, "recipes.scapes_translator()", seed, began, row)
 
 
 SCORES = ("pixel_accuracy", "class_accuracy", "class_iou")
