@@ -46,6 +46,7 @@ class InfoGAN(nn.Module):
         p_0: the law of the noise, event shape `(k,)`.
         p_c: the law of the code, a `gannotes.distributions.Product` of its independent parts.
         bound: the game: a function of the raw outputs on data and on generated samples.
+        data_dims: the number of dimensions of a sample, 1 for vectors and 3 for images.
 
     Example:
         >>> from gannotes.distributions import Code, codes, standard_normal
@@ -66,6 +67,7 @@ class InfoGAN(nn.Module):
         p_0: Distribution,
         p_c: Distribution,
         bound: Bound = bernoulli,
+        data_dims: int = 1,
     ) -> None:
         super().__init__()
         self.G = G
@@ -75,6 +77,7 @@ class InfoGAN(nn.Module):
         self.p_0 = p_0
         self.p_c: Any = p_c  # its entropies are asked for
         self.bound = bound
+        self.data_dims = data_dims
 
     def draw(self, n: int | tuple[int, ...]) -> tuple[Tensor, Tensor]:
         r"""Draw :math:`z \sim p_0` and, independently, :math:`c \sim p(c)`.
@@ -133,8 +136,9 @@ class InfoGAN(nn.Module):
     def objectives(self, x: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
         r"""The value :math:`\hat V` and the bound :math:`\hat L_{MI}`, on the same samples.
 
-        Every network sees each sample once. The information comes code by code, so that a step can
-        weigh the codes; its sum is the bound on :math:`I(c; x')`.
+        Every network sees each sample once, and the trunk sees data and samples as one batch, so
+        that a batch normalisation in it treats them alike. The information comes code by code, so
+        that a step can weigh the codes; its sum is the bound on :math:`I(c; x')`.
 
         Slide: InfoGAN / Augmented GAN objective (E32, E33), Joint objective (E34); errata X06, X07.
 
@@ -146,12 +150,13 @@ class InfoGAN(nn.Module):
             The value `()` and the bounds in nats `(P,)`, one for each of the `P` parts of the code;
             with replicas `(S,)` and `(S, P)`.
         """
-        v_p = self.D(self.trunk(x))
-        z, c = self.draw(tuple(v_p.shape))
-        h = self.trunk(self.generate(z, c))
-        v_q = self.D(h)
+        batch = x.shape[: x.ndim - self.data_dims]
+        z, c = self.draw(tuple(batch))
+        both = torch.cat([x, self.generate(z, c)], len(batch) - 1)
+        h_p, h_q = self.trunk(both).chunk(2, -2)
+        v_p, v_q = self.D(h_p), self.D(h_q)
         value = self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
-        log_q = self.Q(h).log_probs(c).movedim(-1, -2)
+        log_q = self.Q(h_q).log_probs(c).movedim(-1, -2)
         return value, mutual_information(log_q, self.p_c.entropies())
 
 

@@ -1,11 +1,12 @@
-r"""The long runs behind the weights that the book shows: one function each, one command each.
+r"""The long runs behind the weights that the book shows: one function each, one command each::
 
     python -m gannotes list
-    python -m gannotes run mnist_gan --out runs --device cpu
+    python -m gannotes run mnist_gan
 
 A recipe takes an output folder, a seed and a device, trains with `fit` and a checkpoint (so that a
 killed run goes on where it was), and leaves there the weights and a card: what was trained, from
-which seed, how long it took, and what it scored. The files in `gannotes/weights/` and
+which seed, how long it took, and what it scored. A sweep is a table of several such runs: a
+function says which ones, another gathers what they leave. The files in `gannotes/weights/` and
 `gannotes/results/` are copies of such folders' files.
 """
 
@@ -18,6 +19,7 @@ from gannotes.recipes.ali import (
     ali_grid,
     ali_grid_plain,
     ali_grid_remedied,
+    ali_grid_runs,
     clouds,
     grid_ali,
     grid_ali_plain,
@@ -35,11 +37,21 @@ from gannotes.recipes.ali_mnist import (
     ali_scores,
     nearest_class_accuracy,
 )
-from gannotes.recipes.avb import adaptive, avb_mnist, avb_mnist_one, digit_avb, quick_avb
+from gannotes.recipes.avb import (
+    MODELS,
+    adaptive,
+    avb_mnist,
+    avb_mnist_one,
+    avb_mnist_runs,
+    avb_mnist_single,
+    digit_avb,
+    quick_avb,
+)
 from gannotes.recipes.fgan import (
     fgan_generator,
     fgan_mnist,
     fgan_mnist_one,
+    fgan_mnist_runs,
     fgan_mnist_single,
     kde_protocol,
     kde_references,
@@ -59,6 +71,7 @@ from gannotes.recipes.gan import (
     ring_penalised,
     ring_plain,
     ring_remedied,
+    ring_runs,
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.scapes import (
@@ -71,8 +84,10 @@ from gannotes.recipes.scapes import (
     scapes_features,
     scapes_judge,
     scapes_one,
+    scapes_runs,
     scapes_scores,
     scapes_segmenter,
+    scapes_single,
     scapes_table,
     scapes_translator,
 )
@@ -86,10 +101,13 @@ from gannotes.recipes.vae import (
     vae_mnist_one,
     vae_mnist_single,
 )
+from gannotes.runs import Sweep
 
 __all__ = [
     "RECIPES",
+    "PANELS",
     "SCAPES_VARIANTS",
+    "SWEEPS",
     "Block",
     "GridScores",
     "NoisyPair",
@@ -104,11 +122,14 @@ __all__ = [
     "ali_grid",
     "ali_grid_plain",
     "ali_grid_remedied",
+    "ali_grid_runs",
     "ali_mnist_baselines",
     "ali_mnist_one",
     "ali_scores",
     "avb_mnist",
     "avb_mnist_one",
+    "avb_mnist_runs",
+    "avb_mnist_single",
     "clouds",
     "digit_avb",
     "digit_decoder",
@@ -116,6 +137,7 @@ __all__ = [
     "fgan_generator",
     "fgan_mnist",
     "fgan_mnist_one",
+    "fgan_mnist_runs",
     "fgan_mnist_single",
     "fgan_univariate",
     "four_points",
@@ -139,14 +161,17 @@ __all__ = [
     "ring_penalised",
     "ring_plain",
     "ring_remedied",
+    "ring_runs",
     "samplers",
     "scapes_critic",
     "scapes_data",
     "scapes_features",
     "scapes_judge",
     "scapes_one",
+    "scapes_runs",
     "scapes_scores",
     "scapes_segmenter",
+    "scapes_single",
     "scapes_table",
     "scapes_translator",
     "univariate",
@@ -156,24 +181,34 @@ __all__ = [
     "vae_mnist_single",
 ]
 
-RECIPES: dict[str, Callable[..., None]] = {
-    recipe.__name__: recipe
+RECIPES: dict[str, Callable[..., object]] = {
+    recipe.__name__: recipe  # type: ignore[misc]
     for recipe in (
         mnist_classifier,
         mnist_gan,
-        ring,
+        ring_plain,
+        ring_penalised,
+        ring_remedied,
         fgan_univariate,
-        fgan_mnist,
         *(fgan_mnist_single(name) for name in F_DIVERGENCES),
         kde_references,
         *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
         vae_kde,
-        ali_grid,
+        ali_grid_remedied,
+        ali_grid_plain,
         ali_mnist_one,
         ali_mnist_baselines,
-        avb_mnist,
+        *(avb_mnist_single(model, k) for k in TABLE for model in MODELS),
         four_points,
         scapes_segmenter,
-        scapes_table,
+        *(scapes_single(variant) for variant in SCAPES_VARIANTS),
     )
+}
+
+SWEEPS: dict[str, Sweep] = {
+    "ring": Sweep(ring_runs, ring),
+    "fgan_mnist": Sweep(fgan_mnist_runs, fgan_mnist),
+    "ali_grid": Sweep(ali_grid_runs, ali_grid),
+    "avb_mnist": Sweep(avb_mnist_runs, avb_mnist),
+    "scapes": Sweep(scapes_runs, scapes_table),
 }

@@ -5,10 +5,8 @@ in [0, 1]. The paper's weight 10 is for the mean over the `d` numbers of a pictu
 to 1; for a sum over pictures from 0 to 1 it is :math:`\lambda = 20 / d`.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from time import process_time
 
@@ -369,7 +367,7 @@ def scapes_one(
     name = f"scapes_{_slug(variant)}_{seed}"
     pictures = (x.to(device), y.to(device))
     fit(one, data.Batches(pictures, BATCH, steps, seed), checkpoint=out / f"{name}.checkpoint")
-    core_minutes = (process_time() - worked) / 60
+    minutes = (process_time() - worked) / 60
     shipped = {"G": scapes_translator(), "F": scapes_translator()}
     for (part, fresh), net in zip(shipped.items(), (G, F), strict=True):
         weights.save(net, out / f"{name}_{part}.safetensors")
@@ -382,46 +380,64 @@ def scapes_one(
             "seed": seed,
             "direction": direction,
             **{key: getattr(scores[direction], key) for key in SCORES},
-            "core_minutes": core_minutes,
         }
         for direction in DIRECTIONS
     ]
-    results.write(out / f"{name}.csv", rows)
+    results.write(out / f"{name}.csv", [row | {"minutes": minutes} for row in rows])
     for part, row in zip(shipped, rows, strict=True):
         card = out / f"{name}_{part}.md"
         write_card(card, scapes_one, "recipes.scapes_translator()", seed, began, row)
 
 
 SCORES = ("pixel_accuracy", "class_accuracy", "class_iou")
-SEEDS = (0, 1, 2)
 
 
-def scapes_table(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
-    """Train every variant with three seeds, and gather the tables of CycleGAN in miniature.
+def scapes_single(variant: str) -> Callable[..., None]:
+    """The recipe of one variant, for the command line.
 
-    A run that has left its rows is not repeated.
+    Slide: CycleGAN / Experiments I (F05).
+
+    Example:
+        >>> scapes_single("GAN + forward").__name__
+        'scapes_gan_forward'
+    """
+
+    def recipe(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
+        scapes_one(variant, out, seed, device, steps)
+
+    recipe.__name__ = f"scapes_{_slug(variant)}"
+    recipe.__doc__ = f"Translate between label maps and photographs of Tinyscapes: {variant}."
+    return recipe
+
+
+def scapes_runs(seed: int = 0) -> list[tuple[str, int]]:
+    """The runs behind the tables: every variant with three seeds.
 
     Slide: CycleGAN / Experiments I (F05).
 
     Args:
-        out: the folder for what the runs leave, and for the table.
         seed: the first of the three.
-        device: where to train.
-        jobs: how many runs train at a time.
+
+    Example:
+        >>> scapes_runs()[5:7]
+        [('scapes_paired', 0), ('scapes_cycle_alone', 1)]
     """
-    start(out, seed)
-    runs = {
-        (variant, s): out / f"scapes_{_slug(variant)}_{s}.csv"
-        for s in range(seed, seed + 3)
-        for variant in SCAPES_VARIANTS
-    }
-    left = [run for run, path in runs.items() if not path.is_file()]
-    if left:
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            jobs_left = [pool.submit(scapes_one, v, out, s, device) for v, s in left]
-            for job in jobs_left:
-                job.result()
-    rows = [row for path in runs.values() for row in results.read(path)]
+    names = [f"scapes_{_slug(variant)}" for variant in SCAPES_VARIANTS]
+    return [(name, s) for s in range(seed, seed + 3) for name in names]
+
+
+def scapes_table(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
+    """Gather the tables of CycleGAN in miniature: six variants, three seeds, two directions.
+
+    Slide: CycleGAN / Experiments I (F05).
+
+    Args:
+        parts: the folders of `scapes_runs(seed)`.
+        out: the folder for the table.
+        seed: the first of the three.
+    """
+    runs = zip(parts, scapes_runs(seed), strict=True)
+    rows = [row for part, (name, s) in runs for row in results.read(part / f"{name}_{s}.csv")]
     results.write(out / "scapes.csv", rows)
 
 
