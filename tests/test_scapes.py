@@ -202,7 +202,7 @@ def few_scenes(monkeypatch):
 def test_a_short_run_leaves_weights_cards_and_a_row_for_each_direction(
     variant, tmp_path, few_scenes
 ):
-    recipe.scapes_one(variant, tmp_path, seed=4, steps=2)
+    recipe.scapes_single(variant)(tmp_path, seed=4, steps=2)
     (path,) = tmp_path.glob("*.csv")
     rows = results.read(path)
     assert [row["direction"] for row in rows] == list(recipe.DIRECTIONS)
@@ -217,6 +217,21 @@ def test_a_short_run_leaves_weights_cards_and_a_row_for_each_direction(
             expected = getattr(scores[row["direction"]], key)
             assert row[key] == pytest.approx(expected, rel=1e-4)
         assert "recipes.scapes_translator()" in path.with_name(f"{path.stem}_F.md").read_text()
+
+
+def test_the_sweep_gathers_its_runs(tmp_path):
+    runs = recipe.scapes_runs(7)
+    parts = [tmp_path / f"{name}-{seed}" for name, seed in runs]
+    for part, (name, seed) in zip(parts, runs, strict=True):
+        part.mkdir()
+        rows = [{"run": name, "seed": seed, "direction": d} for d in recipe.DIRECTIONS]
+        results.write(part / f"{name}_{seed}.csv", rows)
+    recipe.scapes_table(parts, tmp_path, 7)
+    rows = results.read(tmp_path / "scapes.csv")
+    assert [(row["run"], row["seed"]) for row in rows[::2]] == runs
+    assert len(rows) == 36
+    singles = [recipe.scapes_single(variant).__name__ for variant in recipe.SCAPES_VARIANTS]
+    assert singles == [name for name, seed in runs if seed == 7]
 
 
 def test_a_short_segmenter_leaves_weights_and_a_card(tmp_path, few_scenes):
@@ -277,8 +292,28 @@ def test_cyclegan_reaches_sixty_percent_of_the_paired_bound_in_both_directions()
         return sum(values) / len(values)
 
     for direction in recipe.DIRECTIONS:
-        assert mean("CycleGAN", direction) >= 0.6 * mean("paired", direction)
-        assert mean("cycle alone", direction) < 0.5 * mean("CycleGAN", direction)
+        assert 0.6 * mean("paired", direction) <= mean("CycleGAN", direction)
+        assert mean("CycleGAN", direction) < mean("paired", direction)
+        for less in ("cycle alone", "GAN alone"):
+            assert mean(less, direction) < mean("CycleGAN", direction) - 0.05
+
+
+def test_the_cycle_alone_reads_no_labels_and_sees_no_more_than_colours_tell(held_out):
+    """F05: no better than the label map of another scene, or than no translation at all."""
+    photos, labels = held_out
+    judge = weights.load(recipe.scapes_judge(), "scapes_segmenter")
+    idle = recipe.scapes_scores(nn.Identity(), nn.Identity(), judge, photos, labels)
+    another = metrics.segmentation_scores(labels.roll(1, 0), labels, 6).class_iou
+    alone = {
+        direction: [
+            row["class_iou"]
+            for row in results.load("scapes")
+            if (row["variant"], row["direction"]) == ("cycle alone", direction)
+        ]
+        for direction in recipe.DIRECTIONS
+    }
+    assert sum(alone["photo to labels"]) / 3 < another
+    assert max(alone["labels to photo"]) < idle["labels to photo"].class_iou + 0.1
 
 
 def test_the_published_tables_are_transcribed_exactly():
