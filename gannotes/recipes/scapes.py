@@ -353,10 +353,9 @@ def scapes_one(
         Adam(nn.ModuleList(pair).parameters(), RATE, (0.5, 0.999), fused=True)
         for pair in ((G, F), (D_X, D_Y))
     )
-    falling = [
-        LambdaLR(player, linear_decay(steps // 2, steps - steps // 2)) for player in (theta, phi)
-    ]
     move = SCAPES_VARIANTS[variant]
+    players = (theta,) if move is no_game else (theta, phi)
+    falling = [LambdaLR(player, linear_decay(steps // 2, steps - steps // 2)) for player in players]
 
     def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         values = move(model, *batch, theta, phi)
