@@ -157,7 +157,7 @@ def submit(
         ) from error
     rest = dict(parameters)
     try:
-        executor = submitit.AutoExecutor(logs, cluster=rest.pop("cluster", "slurm"))
+        executor = submitit.AutoExecutor(logs, cluster=str(rest.pop("cluster", "slurm")))
         executor.update_parameters(**rest)
     except (RuntimeError, ValueError, TypeError, NameError) as error:
         raise ValueError(
