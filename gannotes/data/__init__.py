@@ -12,6 +12,7 @@ Slide: Supervised and unsupervised learning (E02); Constraint on training (E06).
 from gannotes.data.batches import Batches
 from gannotes.data.digits import binarise, mnist
 from gannotes.data.heads import FACTORS, heads, render_heads
+from gannotes.data.outlines import outline
 from gannotes.data.scapes import PALETTE, nearest_class, paint, scapes
 from gannotes.data.toys import (
     dirac,
@@ -32,6 +33,7 @@ __all__ = [
     "heads",
     "mixture_1d",
     "mnist",
+    "outline",
     "nearest_class",
     "paint",
     "render_heads",
