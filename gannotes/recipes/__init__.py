@@ -116,6 +116,23 @@ from gannotes.recipes.infogan import (
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.redraw import distort, keep, kept, looks, start_classes
+from gannotes.recipes.scapes import (
+    SCAPES_VARIANTS,
+    Block,
+    Patches,
+    Places,
+    scapes_critic,
+    scapes_data,
+    scapes_features,
+    scapes_judge,
+    scapes_one,
+    scapes_runs,
+    scapes_scores,
+    scapes_segmenter,
+    scapes_single,
+    scapes_table,
+    scapes_translator,
+)
 from gannotes.recipes.vae import (
     PANELS,
     TABLE,
@@ -129,12 +146,16 @@ from gannotes.recipes.vae import (
 from gannotes.runs import Sweep
 
 __all__ = [
+    "RECIPES",
+    "PANELS",
+    "SCAPES_VARIANTS",
+    "SWEEPS",
+    "Block",
     "GridScores",
     "NoisyPair",
-    "PANELS",
-    "RECIPES",
+    "Patches",
+    "Places",
     "Reader",
-    "SWEEPS",
     "Univariate",
     "Waves",
     "adaptive",
@@ -220,6 +241,17 @@ __all__ = [
     "ring_remedied",
     "ring_runs",
     "samplers",
+    "scapes_critic",
+    "scapes_data",
+    "scapes_features",
+    "scapes_judge",
+    "scapes_one",
+    "scapes_runs",
+    "scapes_scores",
+    "scapes_segmenter",
+    "scapes_single",
+    "scapes_table",
+    "scapes_translator",
     "shape_of",
     "start_classes",
     "translator",
@@ -261,6 +293,8 @@ RECIPES: dict[str, Callable[..., object]] = {
         outlines_cyclegan_10,
         outlines_gan,
         outlines_paired,
+        scapes_segmenter,
+        *(scapes_single(variant) for variant in SCAPES_VARIANTS),
     )
 }
 
@@ -272,4 +306,5 @@ SWEEPS: dict[str, Sweep] = {
     "fgan_mnist": Sweep(fgan_mnist_runs, fgan_mnist),
     "ali_grid": Sweep(ali_grid_runs, ali_grid),
     "avb_mnist": Sweep(avb_mnist_runs, avb_mnist),
+    "scapes": Sweep(scapes_runs, scapes_table),
 }
