@@ -317,7 +317,7 @@ def shape_of(x: Tensor) -> Shape:
 def infogan_scores(G: nn.Module, reader: nn.Module) -> dict[str, object]:
     """Judge an InfoGAN by its code: as a classifier of digits, and as a cause of what is drawn.
 
-    Slide: InfoGAN / Results (F03), (I13).
+    Slide: InfoGAN / Results (F03).
 
     Args:
         G: the generator, in evaluation mode.
