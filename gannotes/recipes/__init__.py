@@ -52,6 +52,7 @@ from gannotes.recipes.four_points import (
     four_points_vae,
 )
 from gannotes.recipes.gan import (
+    gan_parzen,
     mnist_classifier,
     mnist_gan,
     ring,
@@ -104,6 +105,7 @@ __all__ = [
     "four_points_data",
     "four_points_scores",
     "four_points_vae",
+    "gan_parzen",
     "grid_ali",
     "grid_ali_plain",
     "grid_scores",
@@ -133,6 +135,7 @@ RECIPES: dict[str, Callable[..., None]] = {
     for recipe in (
         mnist_classifier,
         mnist_gan,
+        gan_parzen,
         ring,
         fgan_univariate,
         fgan_mnist,
