@@ -48,8 +48,8 @@ class Checkpoint:
                 "pass functools.partial(step, model, ...) or a lambda that names them"
             )
 
-    def write(self, rows: list[Row]) -> None:
-        """Replace the file by the present state and the history `rows`."""
+    def write(self, rows: list[Row], total: int | None = None) -> None:
+        """Replace the file by the present state and the history, which is to have `total` rows."""
         tensors: dict[str, Tensor] = {}
         names = list(rows[0]) if rows else []
         content = {
@@ -58,7 +58,9 @@ class Checkpoint:
             "random": [torch.get_rng_state(), *_cuda_random_states()],
             "history": {name: torch.stack([row[name] for row in rows]) for name in names},
         }
-        header = {"structure": json.dumps(_pack(content, tensors))}
+        header = {"structure": json.dumps(_pack(content, tensors)), "steps": str(len(rows))}
+        if total is not None:
+            header["total"] = str(total)
         temporary = self.path.with_name(self.path.name + ".tmp")
         with open(temporary, "wb") as file:
             file.write(save(tensors, header))
@@ -100,6 +102,44 @@ class Checkpoint:
             {name: series[k] for name, series in content["history"].items()}
             for k in range(content["steps"])
         ]
+
+
+def history(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The named series in a checkpoint, as `gannotes.optim.fit` returns them.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: if it is no checkpoint.
+    """
+    return _read(Path(path))["history"]
+
+
+def progress(path: str | os.PathLike[str]) -> tuple[int, int | None]:
+    """How many steps a checkpoint has seen, and of how many: its header is enough for that.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        path: the file.
+
+    Returns:
+        The steps, and their number at last, None if the batches had no length.
+
+    Raises:
+        ValueError: if it is no checkpoint.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+        return int(header["steps"]), int(header["total"]) if "total" in header else None
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"checkpoint: {Path(path).name} is not a checkpoint of this package"
+        ) from error
 
 
 def stateful(step: Callable[..., Any]) -> dict[str, Any]:

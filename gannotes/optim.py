@@ -182,9 +182,9 @@ def fit(
             raise FloatingPointError(f"step {len(rows)}: {error}") from None
         rows.append({name: value.detach() for name, value in row.items()})
         if saved is not None and len(rows) % every == 0:
-            saved.write(rows)
+            saved.write(rows, total)
     if saved is not None:
-        saved.write(rows)
+        saved.write(rows, len(rows))
     return {name: torch.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 

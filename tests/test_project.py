@@ -201,6 +201,7 @@ ALLOWED = {
     "checkpoint": set(),
     "weights": set(),
     "results": set(),
+    "runs": {"checkpoint", "results", "weights"},
     "bounds": {"divergences"},
     "optim": {"checkpoint"},
     "models": {"bounds", "divergences", "optim"},
@@ -210,6 +211,8 @@ ONLY_IN = {
     "anywidget": "widgets",
     "ipywidgets": "widgets",
     "traitlets": "widgets",
+    "joblib": "runs",
+    "submitit": "runs",
 }
 NOWHERE = {
     "IPython",
@@ -217,7 +220,6 @@ NOWHERE = {
     "cPickle",
     "cloudpickle",
     "dill",
-    "joblib",
     "shelve",
     "marshal",
     "requests",
@@ -328,6 +330,7 @@ def test_every_module_has_a_test() -> None:
         "data",
         "recipes",
         "results",
+        "runs",
         "weights",
         "widgets",
     ]

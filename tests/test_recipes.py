@@ -4,25 +4,12 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from scipy import integrate, stats
 
-from gannotes import data, nets, recipes, results, weights
-from gannotes.__main__ import main
+from gannotes import data, nets, recipes, results, runs, weights
 from gannotes.divergences import F_DIVERGENCES, KL, NEYMAN
 from gannotes.recipes import fgan
-
-
-def test_the_list_has_a_line_for_each_recipe(capsys):
-    main(["list"])
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(recipes.RECIPES)
-    assert all(len(line.split()) > 5 for line in lines)
-
-
-def test_an_unknown_recipe_is_refused_with_the_known_ones(capsys):
-    with pytest.raises(SystemExit):
-        main(["run", "nothing"])
-    assert "mnist_gan" in capsys.readouterr().err
 
 
 def test_a_short_gan_leaves_weights_and_a_card(tmp_path, monkeypatch):
@@ -44,6 +31,34 @@ def test_a_stack_of_the_ring_is_deterministic_and_differs_between_seeds(train, t
         ends.append(torch.cat([p.flatten() for p in train(out, seed, steps=3).parameters()]))
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
+
+
+def test_sixteen_replicas_of_the_grid_are_four_stacks_in_order(tmp_path, monkeypatch):
+    """I17: those of the first stack are scored as by hand, from the same random numbers."""
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    sweep = recipes.SWEEPS["ali_grid"]
+    parts = []
+    for name, seed in sweep.runs(3):
+        run = runs.lay_out(tmp_path, name, seed, settings={"steps": 0})
+        assert runs.attempt(run, recipes.RECIPES[name]) == "done"
+        parts.append(run.folder)
+    sweep.gather(parts, tmp_path, 3)
+    rows = results.read(tmp_path / "ali_grid.csv")
+    names = [name for name in ("ali_grid", "ali_grid_plain") for _ in range(16)]
+    assert [row["variant"] for row in rows] == names
+    assert [row["seed"] for row in rows[:16]] == [s for s in range(12, 16) for _ in range(4)]
+    assert {row["steps"] for row in rows} == {0}
+    stack = recipes.grid_ali()
+    saved = load_file(parts[0] / "ali_grid_remedied_12.safetensors")
+    recipes.samplers(stack).load_state_dict(saved)
+    torch.manual_seed(3)
+    scores = recipes.grid_scores(stack, 4)
+    for i, row in enumerate(rows[:4]):
+        for key, values in zip(scores._fields, scores, strict=True):
+            assert row[key] == pytest.approx(values[i].item(), rel=1e-4)
+    first = weights.fill(recipes.samplers(recipes.grid_ali(1)), tmp_path / "ali_grid.safetensors")
+    for key, value in first.state_dict().items():
+        torch.testing.assert_close(value, saved[key][:1], atol=1e-3, rtol=1e-3)
 
 
 @pytest.fixture
@@ -73,13 +88,37 @@ def test_a_lost_game_ends_with_a_row_that_says_at_which_step(tmp_path, quick_kde
     assert results.read(tmp_path / "fgan_mnist_kl_0.csv")[0]["steps"] == 0
 
 
-def test_a_sweep_gathers_the_rows_that_are_there(tmp_path):
-    for name in F_DIVERGENCES:
-        for seed in (0, 1, 2):
-            row = {"divergence": name, "seed": seed, "kde": 1.0}
-            results.write(tmp_path / f"fgan_mnist_{name}_{seed}.csv", [row])
-    recipes.RECIPES["fgan_mnist"](tmp_path)  # no process is started: nothing is left to do
-    assert len(results.read(tmp_path / "fgan_mnist.csv")) == 27
+def test_the_table_of_f_gans_gathers_the_rows_of_its_runs(tmp_path):
+    sweep = recipes.SWEEPS["fgan_mnist"]
+    parts = [tmp_path / f"{name}_{seed}" for name, seed in sweep.runs(5)]
+    for part, (name, seed) in zip(parts, sweep.runs(5), strict=True):
+        part.mkdir()
+        row = {"divergence": name.removeprefix("fgan_mnist_"), "seed": seed, "kde": 1.0}
+        results.write(part / f"{name}_{seed}.csv", [row])
+    sweep.gather(parts, tmp_path, 5)
+    rows = results.read(tmp_path / "fgan_mnist.csv")
+    expected = [(name, seed) for seed in (5, 6, 7) for name in F_DIVERGENCES]
+    assert [(row["divergence"], row["seed"]) for row in rows] == expected
+
+
+def test_sixteen_replicas_of_the_ring_are_four_stacks_in_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    sweep = recipes.SWEEPS["ring"]
+    parts = [tmp_path / f"{name}_{seed}" for name, seed in sweep.runs(1)]
+    stacks = [
+        recipes.RECIPES[name](part, seed, steps=1)
+        for part, (name, seed) in zip(parts, sweep.runs(1), strict=True)
+    ]
+    sweep.gather(parts, tmp_path, 1)
+    for i, name in enumerate(("ring_plain", "ring_penalised", "ring")):
+        G = weights.fill(recipes.ring_generator(16), tmp_path / f"{name}.safetensors")
+        z = torch.randn(4, 10, 5)
+        for j, stack in enumerate(stacks[4 * i : 4 * i + 4]):
+            inputs = torch.zeros(16, 10, 5)
+            inputs[4 * j : 4 * j + 4] = z
+            torch.testing.assert_close(G(inputs)[4 * j : 4 * j + 4], stack(z), atol=5e-3, rtol=0)
+        card = (tmp_path / f"{name}.md").read_text()
+        assert "python -m gannotes run ring --seed 1" in card
 
 
 def test_the_protocol_gives_the_training_images_their_known_score():
@@ -128,7 +167,7 @@ def test_a_univariate_divergence_that_is_infinite_says_so(monkeypatch):
 
 def test_the_univariate_table_has_a_row_for_each_run_and_a_card(tmp_path, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
-    recipes.fgan_univariate(tmp_path, jobs=1, replicas=2, steps=1)
+    recipes.fgan_univariate(tmp_path, replicas=2, steps=1)
     rows = results.read(tmp_path / "fgan_univariate.csv")
     assert [row["divergence"] for row in rows] == [n for n in F_DIVERGENCES for _ in range(2)]
     assert {row["replica"] for row in rows} == {0, 1}

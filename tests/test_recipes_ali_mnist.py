@@ -52,9 +52,12 @@ def test_the_shipped_encoder_and_decoder_score_what_their_row_says():
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
     x, y = data.mnist("test")
     with torch.no_grad():
-        kept = (judge(torch.cat([G(E(part)) for part in x.split(500)])).argmax(1) == y).double()
+        back = torch.cat([G(E(part)) for part in x.split(500)])
+        kept = (judge(back).argmax(1) == y).double()
+        error = (back - x).square().flatten(1).sum(1).mean().item()
     row = next(row for row in results.load("ali_mnist") if row["seed"] == 0)
     assert kept.mean().item() == pytest.approx(row["class_kept"], abs=2e-3)
+    assert error == pytest.approx(row["pixel_error"], abs=0.05)
     assert row["class_kept"] > 0.8
     assert row["confidence"] > 0.8
     assert min(row[f"share_{digit}"] for digit in range(10)) > 0.02

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
-from gannotes import data, recipes, results, weights
+from gannotes import data, recipes, results, runs, weights
 from gannotes.distributions import Gaussian, standard_normal
 from gannotes.models.vae import VAE
 from gannotes.recipes import avb, likelihood, vae
@@ -55,6 +55,30 @@ def test_the_three_models_begin_at_one_vae_and_leave_rows(tmp_path):
         ends[name] = row["elbo"]
     assert ends["vae"] == pytest.approx(ends["avb"], abs=5)
     assert ends["avb"] == pytest.approx(ends["avb_ac"], abs=5)
+
+
+def test_a_run_begins_with_the_vae_of_the_run_beside_it(tmp_path, monkeypatch):
+    """Of the same seed, and only once that is done."""
+    vaes = [runs.lay_out(tmp_path, "vae_mnist_8", seed) for seed in (0, 1)]
+    for run in vaes:
+        torch.manual_seed(run.configuration["seed"])
+        name = f"{run.configuration['recipe']}_{run.configuration['seed']}.safetensors"
+        weights.save(recipes.digit_vae(8, 512), run.folder / name)
+    runs.say(runs.claim(vaes[1]), 1.0, "done")
+    trained = []
+
+    def train(k, out, seed, device):
+        trained.append(seed)
+        weights.save(recipes.digit_vae(8, 512), out / f"vae_mnist_{k}_{seed}.safetensors")
+
+    monkeypatch.setattr(avb, "vae_mnist_one", train)
+    for seed in (0, 1):
+        run = runs.lay_out(tmp_path, "avb_mnist_vae_8", seed, settings={"steps": 1})
+        assert runs.attempt(run, recipes.RECIPES["avb_mnist_vae_8"]) == "done"
+        assert (run.folder / f"avb_mnist_vae_8_{seed}.history.safetensors").is_file()
+    assert trained == [0]
+    card = (run.folder / "avb_mnist_vae_8_1.md").read_text()
+    assert "| run | `python -m gannotes run avb_mnist_vae_8 --seed 1` |" in card
 
 
 def test_an_avb_begins_with_the_law_of_its_vae():
@@ -136,33 +160,38 @@ def test_the_kernel_density_of_the_vaes_has_a_row_for_each(tmp_path, monkeypatch
     assert all(0 < row["kde"] < 1 for row in rows)
 
 
-def test_the_sweep_gathers_what_is_there(tmp_path):
-    for name in avb.MODELS:
-        for k in (8, 32):
-            stem = tmp_path / f"avb_mnist_{name}_{k}_0"
+def test_the_table_gathers_the_rows_of_its_runs(tmp_path):
+    sweep = recipes.SWEEPS["avb_mnist"]
+    assert all(name in recipes.RECIPES for name, _ in sweep.runs(0))
+    parts = [tmp_path / name for name, _ in sweep.runs(0)]
+    for k in (8, 32):
+        for name in avb.MODELS:
+            stem = tmp_path / f"avb_mnist_{name}_{k}" / f"avb_mnist_{name}_{k}_0"
+            stem.parent.mkdir()
             results.write(stem.with_suffix(".csv"), [{"model": name, "k": k, "elbo": -90.0}])
             images = [{"image": i, "elbo": -91.0, "log_p": -90.0 - i} for i in range(3)]
-            results.write(tmp_path / f"{stem.name}_images.csv", images)
-    recipes.avb_mnist(tmp_path)  # no process is started: nothing is left to do
+            results.write(stem.with_name(f"{stem.name}_images.csv"), images)
+    sweep.gather(parts, tmp_path, 0)
     assert len(results.read(tmp_path / "avb_mnist.csv")) == 6
     table = results.read(tmp_path / "avb_mnist_images.csv")
     assert [row["log_p_avb_ac_32"] for row in table] == [-90, -91, -92]
 
 
-@pytest.mark.parametrize("name", ["vae", "avb_ac"])
-def test_the_shipped_models_have_the_shipped_bounds(name):
+@pytest.mark.parametrize("k", [8, 32])
+@pytest.mark.parametrize("name", avb.MODELS)
+def test_the_shipped_models_have_the_shipped_bounds(name, k):
     """T04: digit by digit, which no other model's weights would do."""
-    model = recipes.digit_vae(8, 512)
-    if name == "avb_ac":
-        model = recipes.digit_avb(model, recipes.adaptive)
-    weights.load(model, f"avb_mnist_{name}_8_0")
+    model = recipes.digit_vae(k, 512)
+    if name != "vae":
+        model = recipes.digit_avb(model, recipes.adaptive if name == "avb_ac" else None)
+    weights.load(model, f"avb_mnist_{name}_{k}_0")
     torch.manual_seed(0)
     log_likelihood, kl = likelihood.bound(model, likelihood.test_digits()[:400])
     elbo = (log_likelihood - kl).double()
     stored = torch.tensor(
-        [row[f"elbo_{name}_8"] for row in results.load("avb_mnist_images")], dtype=torch.float64
+        [row[f"elbo_{name}_{k}"] for row in results.load("avb_mnist_images")], dtype=torch.float64
     )
     rows = {(row["model"], row["k"]): row for row in results.load("avb_mnist")}
-    assert stored.mean().item() == pytest.approx(rows[name, 8]["elbo_annealed"], abs=1e-3)
+    assert stored.mean().item() == pytest.approx(rows[name, k]["elbo_annealed"], abs=1e-3)
     assert elbo.mean().item() == pytest.approx(stored.mean().item(), abs=0.25)
     assert torch.corrcoef(torch.stack([elbo, stored]))[0, 1] > 0.99

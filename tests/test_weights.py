@@ -1,9 +1,12 @@
 """Shipped weights: what is saved comes back, what does not fit is refused, and the scores hold."""
 
+import json
+import re
+
 import pytest
 import torch
 
-from gannotes import data, metrics, nets, recipes, results, weights
+from gannotes import data, metrics, nets, recipes, results, runs, weights
 from gannotes.distributions import corners, standard_normal
 from gannotes.divergences import F_DIVERGENCES
 
@@ -54,10 +57,17 @@ def test_every_file_has_a_card_and_every_card_a_file():
     assert files == {path.stem for path in weights.FOLDER.glob("*.md")}
 
 
-def test_the_classifier_reads_more_than_99_percent_of_the_test_digits():
+def test_the_classifier_reads_as_many_test_digits_as_its_card_says():
     images, labels = data.mnist("test")
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
-    assert (judge(images).argmax(1) == labels).double().mean() > 0.99
+    accuracy = (judge(images).argmax(1) == labels).double().mean().item()
+    assert accuracy > 0.99
+    said = card("mnist_classifier")["test accuracy"].rstrip("%")
+    assert 100 * accuracy == pytest.approx(float(said), abs=0.03)
+
+
+def card(name):
+    return runs.scores(weights.FOLDER / f"{name}.md")
 
 
 def test_the_shipped_generator_draws_all_ten_digits_that_the_classifier_recognises():
@@ -69,6 +79,11 @@ def test_the_shipped_generator_draws_all_ten_digits_that_the_classifier_recognis
     assert shares.share.min() > 0.05
     assert shares.share.max() < 0.17
     assert shares.mean_confidence > 0.85
+    said = card("mnist_gan")  # of 10,000 other samples
+    expected = [float(part) / 100 for part in re.findall(r"[\d.]+(?=%)", said.popitem()[1])]
+    assert shares.mean_confidence.item() == pytest.approx(expected[0], abs=0.015)
+    expected = [float(part) / 100 for part in re.findall(r"[\d.]+(?=%)", said.popitem()[1])]
+    assert shares.share.tolist() == pytest.approx(expected, abs=0.025)
     untrained = nets.image_generator(32).eval()(standard_normal(32).sample((500,)))
     assert metrics.class_shares(judge(untrained)).share.max() > 0.5
 
@@ -90,12 +105,54 @@ def test_the_remedy_covers_the_ring_and_the_plain_game_does_not():
     assert passed(plain) <= 2
 
 
+@pytest.mark.parametrize("name", ["ring_plain", "ring_penalised", "ring"])
+def test_the_shipped_rings_score_what_their_cards_say(name):
+    """From the random numbers of the recipe, which scores a network that it has just drawn."""
+    noise = corners(5) if name == "ring" else standard_normal(5)
+    torch.manual_seed(1)
+    G = weights.load(recipes.ring_generator(16), name)
+    modes = data.ring().component_distribution.mean
+    score = metrics.mode_coverage(G(noise.sample((16, 2500))), modes, 0.02)
+    captured, share = (json.loads(text) for text in card(name).values())
+    assert score.captured.tolist() == captured
+    assert score.high_quality.tolist() == pytest.approx(share, abs=2e-3)
+
+
+@pytest.mark.parametrize("k", recipes.PANELS)
+def test_the_shipped_vaes_have_the_bounds_of_their_cards(k):
+    """F08."""
+    vae = weights.load(recipes.digit_vae(k), f"vae_mnist_{k}_0")
+    torch.manual_seed(0)
+    x = data.binarise(data.mnist("test")[0])
+    with torch.no_grad():
+        elbo = torch.cat([vae.elbo(part) for part in x.split(500)]).double().mean().item()
+    assert elbo == pytest.approx(float(card(f"vae_mnist_{k}_0")["ELBO, test, nats"]), abs=0.1)
+
+
+def test_training_images_have_the_shipped_kernel_density():
+    """T03: 1,024 of them, chosen as the recipe does."""
+    row = results.load("kde_references")[0]
+    torch.manual_seed(0)
+    images = data.mnist("train")[0]
+    chosen = images[torch.randperm(len(images))][: int(row["samples"])]
+    bandwidth, values = recipes.kde_protocol(chosen)
+    assert bandwidth == pytest.approx(row["bandwidth"], rel=1e-5)
+    assert values.mean().item() == pytest.approx(row["kde"], abs=0.05)
+    assert metrics.standard_error(values).item() == pytest.approx(row["sem"], abs=0.01)
+
+
 @pytest.mark.parametrize("name", F_DIVERGENCES)
 def test_every_f_gan_but_total_variation_draws_all_ten_digits(name):
     G = weights.load(recipes.fgan_generator(), f"fgan_mnist_{name}_0")
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
     torch.manual_seed(1)
     shares = metrics.class_shares(judge(G(standard_normal(32).sample((2000,)))))
+    (row,) = (
+        r for r in results.load("fgan_mnist") if (r["divergence"], r["seed"]) == (name, 0)
+    )  # of 10,000 other samples
+    assert shares.mean_confidence.item() == pytest.approx(row["confidence"], abs=0.02)
+    expected = [row[f"share_{digit}"] for digit in range(10)]
+    assert shares.share.tolist() == pytest.approx(expected, abs=0.04)
     if name == "total_variation":  # a game that is lost, as the page says
         assert shares.mean_confidence < 0.7
     else:

@@ -1,18 +1,18 @@
 """ALI on the grid of 25 Gaussians: as published, and with what keeps modes from being lost."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import bounds, data, metrics, nets, results, weights
+from gannotes import bounds, data, metrics, nets, results, runs, weights
 from gannotes.distributions import Deterministic, Gaussian, Implicit, standard_normal
 from gannotes.models.ali import ALI, step
 from gannotes.optim import ascend, fit
@@ -206,7 +206,7 @@ def ali_grid_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = S
     Slide: ALI / Algorithm (A07).
 
     Args:
-        out: the folder for the checkpoint.
+        out: the folder for the checkpoint and the samplers, in full precision for `ali_grid`.
         seed: of the initial weights, the data and the noise.
         device: where to train.
         steps: the number of steps, of 128 points each.
@@ -214,7 +214,7 @@ def ali_grid_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = S
     Returns:
         The four models on the CPU: running averages of encoders and decoders, the last critics.
     """
-    torch.manual_seed(seed)
+    start(out, seed)
     with torch.device(device):
         ali = grid_ali_plain(4, device)
     theta_phi = Adam(samplers(ali).parameters(), 1e-3, (0.5, 0.99), fused=True)
@@ -228,7 +228,7 @@ def ali_grid_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int 
 
     Slide: beyond the deck (mode collapse). Arguments and returns are those of `ali_grid_plain`.
     """
-    torch.manual_seed(seed)
+    start(out, seed)
     with torch.device(device):
         ali = grid_ali(4, device)
         with torch.no_grad():  # a start that covers the plane, and the space of the codes
@@ -237,7 +237,7 @@ def ali_grid_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int 
             _stretch(ali.encoder, ali.encoder(x).rsample(), 1.0)
     theta_phi = Adam(samplers(ali).parameters(), 3.5e-4, (0.0, 0.99), fused=True)
     omega = Adam(ali.D.parameters(), 2.5e-3, (0.0, 0.99), fused=True)
-    path = out / f"ali_grid_{seed}.checkpoint"
+    path = out / f"ali_grid_remedied_{seed}.checkpoint"
     return _train(path, ali, grid_ali(4), theta_phi, omega, device, steps, penalised=True)
 
 
@@ -271,7 +271,8 @@ def _train(
 
     decay = [LambdaLR(player, rate) for player in (theta_phi, omega)]
 
-    def one(x: Tensor) -> dict[str, Tensor]:
+    def one(_: int) -> dict[str, Tensor]:
+        x = p.sample(torch.Size((4, 128)))
         if penalised:
             gamma = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** ((decay[0].last_epoch / steps) ** 2)
             values = grid_step(ali, x, theta_phi, omega, gamma)
@@ -282,20 +283,33 @@ def _train(
             schedule.step()
         return values
 
-    batches = (p.sample(torch.Size((4, 128))) for _ in range(steps))
-    fit(one, batches, checkpoint=path)
+    fit(one, range(steps), checkpoint=path)
+    save_file(average.module.cpu().state_dict(), path.with_suffix(".safetensors"))
     samplers(trained).load_state_dict(average.module.state_dict())
     trained.D.load_state_dict(ali.D.state_dict())
     return trained
 
 
-def ali_grid(
-    out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS, jobs: int = 2
-) -> None:
-    """Train 16 replicas each of ALI on the grid of 25 Gaussians, with remedies and as published.
+def ali_grid_runs(seed: int = 0) -> list[tuple[str, int]]:
+    """The runs behind the two sets of 16 replicas: four stacks of four, a seed for each.
 
-    Each stack of four replicas is a process with one thread, and takes a seed of its own. The
-    table has a row for each replica; the weights are those of the very first, not of the best.
+    Slide: ALI / Experiments (I17).
+
+    Args:
+        seed: stack `i` takes the seed `4 seed + i`.
+
+    Example:
+        >>> ali_grid_runs(2)[0], len(ali_grid_runs())
+        (('ali_grid_remedied', 8), 8)
+    """
+    games = (ali_grid_remedied, ali_grid_plain)
+    return [(game.__name__, s) for game in games for s in range(4 * seed, 4 * seed + 4)]
+
+
+def ali_grid(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
+    """Gather 16 replicas each of ALI on the grid of 25 Gaussians, with remedies and as published.
+
+    The table has a row for each replica; the weights are those of the very first, not of the best.
 
     A mode that has no cloud when the penalties fall is never found later. What finds more of them
     early: samplers that are slow beside the critic, and many clouds. What it costs: an encoder with
@@ -304,28 +318,32 @@ def ali_grid(
     Slide: ALI / Experiments (I17); beyond the deck (mode collapse).
 
     Args:
-        out: the folder for the checkpoints, the weights, the cards and the table.
-        seed: stack `i` takes the seed `4 seed + i`.
-        device: where to train.
-        steps: the number of steps.
-        jobs: how many stacks train at a time.
+        parts: the folders of `ali_grid_runs(seed)`.
+        out: the folder for the weights, the cards and the table.
+        seed: of the points that are scored, and of the runs.
     """
     seeds = range(4 * seed, 4 * seed + 4)
     rows: list[dict[str, object]] = []
-    for name, train, make in (
-        ("ali_grid", ali_grid_remedied, grid_ali),
-        ("ali_grid_plain", ali_grid_plain, grid_ali_plain),
+    for i, (name, train, make) in enumerate(
+        (
+            ("ali_grid", ali_grid_remedied, grid_ali),
+            ("ali_grid_plain", ali_grid_plain, grid_ali_plain),
+        )
     ):
-        began = start(out, seed)
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            stacks = list(pool.map(train, [out] * 4, seeds, [device] * 4, [steps] * 4))
+        four = parts[4 * i : 4 * i + 4]
+        stacks = [make(4) for _ in four]
+        for stack, part, s in zip(stacks, four, seeds, strict=True):
+            state = load_file(part / f"{train.__name__}_{s}.safetensors")
+            samplers(stack).load_state_dict(state)
+        steps = [runs.read(part).configuration["settings"]["steps"] for part in four]
+        began = start(out, seed, four)
         scores = [grid_scores(stack, 4) for stack in stacks]
         table = {
             key: torch.cat([part[i] for part in scores]).tolist()
             for i, key in enumerate(GridScores._fields)
         }
         rows += [
-            {"variant": name, "replica": i, "seed": seeds[i // 4], "steps": steps}
+            {"variant": name, "replica": i, "seed": seeds[i // 4], "steps": steps[i // 4]}
             | {key: values[i] for key, values in table.items()}
             for i in range(16)
         ]
@@ -335,5 +353,5 @@ def ali_grid(
         weights.save(samplers(first), out / f"{name}.safetensors")
         shown = {key: [round(value, 3) for value in values] for key, values in table.items()}
         architecture = f"recipes.samplers(recipes.{make.__name__}(1))"
-        write_card(out / f"{name}.md", train, architecture, seed, began, shown)
+        write_card(out / f"{name}.md", train, architecture, seed, began, shown, "ali_grid")
     results.write(out / "ali_grid.csv", rows)

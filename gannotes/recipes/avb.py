@@ -1,9 +1,7 @@
 """VAE, AVB and AVB with adaptive contrast on binarised MNIST, from one common start."""
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import cast
@@ -15,7 +13,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import data, metrics, nets, results, weights
+from gannotes import data, metrics, nets, results, runs, weights
 from gannotes.distributions import Bernoulli, Implicit, gaussian_fit, standard_normal
 from gannotes.models import avb as avb_model
 from gannotes.models import vae as vae_model
@@ -122,8 +120,9 @@ def avb_mnist_one(
 ) -> None:
     """Go on from the VAE of the same seed as a VAE, as AVB, or as AVB with adaptive contrast.
 
-    All three begin with the weights of `vae_mnist_k` (trained first if they are not in `out`) and
-    take the same number of steps, so that a difference between them is one of the posterior.
+    All three begin with the weights of `vae_mnist_k` and take the same number of steps, so that a
+    difference between them is one of the posterior. These weights are taken from `out`, or from the
+    run of the same seed beside it; if they are in neither, they are trained first.
 
     Slide: AVB / MNIST (A08, I09, I10, T04).
 
@@ -135,7 +134,8 @@ def avb_mnist_one(
         device: where to train.
         steps: the number of steps, of 128 images each.
     """
-    begin = out / f"vae_mnist_{k}_{seed}.safetensors"
+    vae_name = f"vae_mnist_{k}"
+    begin = runs.beside(out, vae_name) / f"{vae_name}_{seed}.safetensors"
     if not begin.is_file():
         vae_mnist_one(k, out, seed, device)
     began = start(out, seed)
@@ -146,7 +146,7 @@ def avb_mnist_one(
     weights.fill(vae, begin).train().requires_grad_(True).to(device)
     vae.p_0 = standard_normal(k, x)
     trained, step, players = MODELS[model](
-        vae, lambda one: _train(one, x, FIRST, seed, out / f"{name}.first")
+        vae, lambda one: _train(one, x, FIRST, seed, out / f"{name}_first.checkpoint")
     )
     average = AveragedModel(trained, multi_avg_fn=get_ema_multi_avg_fn(0.999))
     decays = [CosineAnnealingLR(player, steps) for player in players]
@@ -169,32 +169,61 @@ def avb_mnist_one(
     write_card(out / f"{name}.md", avb_mnist_one, _architecture(model, k), seed, began, scores)
 
 
-def avb_mnist(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
-    """Train VAE, AVB and AVB + AC with 8 and 32 dimensions on MNIST, and gather the deck's table.
+def avb_mnist_single(model: str, k: int) -> Callable[..., None]:
+    """The recipe of one row of the table, for the command line.
 
-    A run that has left its row is not repeated.
+    Slide: AVB / MNIST (T04).
+
+    Example:
+        >>> avb_mnist_single("avb_ac", 8).__name__
+        'avb_mnist_avb_ac_8'
+    """
+
+    def recipe(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
+        avb_mnist_one(model, k, out, seed, device, steps)
+
+    recipe.__name__ = f"avb_mnist_{model}_{k}"
+    recipe.__doc__ = f"Go on from the VAE of {k} dimensions on MNIST as {model}."
+    return recipe
+
+
+def avb_mnist_runs(seed: int = 0) -> list[tuple[str, int]]:
+    """The runs behind the table: the two VAEs, and from each VAE, AVB and AVB + AC.
 
     Slide: AVB / MNIST (T04).
 
     Args:
-        out: the folder for what the runs leave, and for the two tables.
         seed: of all runs.
-        device: where to train.
-        jobs: how many runs train at a time.
+
+    Example:
+        >>> avb_mnist_runs()[1:4]
+        [('vae_mnist_32', 0), ('avb_mnist_vae_8', 0), ('avb_mnist_avb_8', 0)]
     """
-    for k in TABLE:
-        if not (out / f"vae_mnist_{k}_{seed}.safetensors").is_file() and _left(out, k, seed):
-            vae_mnist_one(k, out, seed, device)
-    left = [(model, k) for k in TABLE for model in _left(out, k, seed)]
-    if left:
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            runs = [pool.submit(avb_mnist_one, *run, out, seed, device) for run in left]
-            for run in runs:
-                run.result()
-    stems = {f"{model}_{k}": f"avb_mnist_{model}_{k}_{seed}" for k in TABLE for model in MODELS}
-    rows = [results.read(out / f"{stem}.csv")[0] for stem in stems.values()]
-    results.write(out / "avb_mnist.csv", rows)
-    columns = {run: results.read(out / f"{stem}_images.csv") for run, stem in stems.items()}
+    starts = [f"vae_mnist_{k}" for k in TABLE]
+    return [(name, seed) for name in [*starts, *(f"avb_mnist_{m}_{k}" for m, k in _rows())]]
+
+
+def avb_mnist(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
+    """Gather the deck's table: VAE, AVB and AVB + AC with 8 and 32 dimensions on MNIST.
+
+    Slide: AVB / MNIST (T04).
+
+    Args:
+        parts: the folders of `avb_mnist_runs(seed)`.
+        out: the folder for the table, and for that of the annealed images.
+        seed: of all runs.
+    """
+    stems = {
+        f"{model}_{k}": part / f"avb_mnist_{model}_{k}_{seed}"
+        for part, (model, k) in zip(parts[len(TABLE) :], _rows(), strict=True)
+    }
+    results.write(
+        out / "avb_mnist.csv",
+        [results.read(stem.with_suffix(".csv"))[0] for stem in stems.values()],
+    )
+    columns = {
+        run: results.read(stem.with_name(f"{stem.name}_images.csv")) for run, stem in stems.items()
+    }
     images = [
         {"image": image}
         | {f"{key}_{run}": column[image][key] for run, column in columns.items() for key in KEYS}
@@ -203,8 +232,8 @@ def avb_mnist(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> N
     results.write(out / "avb_mnist_images.csv", images)
 
 
-def _left(out: Path, k: int, seed: int) -> list[str]:
-    return [model for model in MODELS if not (out / f"avb_mnist_{model}_{k}_{seed}.csv").is_file()]
+def _rows() -> list[tuple[str, int]]:
+    return [(model, k) for k in TABLE for model in MODELS]
 
 
 def _train(one: Step, x: Tensor, steps: int, seed: int, path: Path) -> None:

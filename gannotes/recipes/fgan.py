@@ -1,8 +1,6 @@
 """All f-GANs on MNIST: one set of networks, one budget, and the protocol that judges them."""
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -136,27 +134,36 @@ def kde_protocol(samples: Tensor) -> tuple[float, Tensor]:
     return bandwidth, metrics.kernel_density(x, test, bandwidth)
 
 
-def fgan_mnist(out: Path, seed: int = 0, device: str = "cpu", jobs: int = 2) -> None:
-    """Train all nine f-GANs on MNIST with three seeds each, and gather the table of the deck.
-
-    A run that has left its row is not repeated, so that a sweep can be interrupted, and divided
-    among processes by running single rows (`fgan_mnist_kl` and so on) into the same folder.
+def fgan_mnist_runs(seed: int = 0) -> list[tuple[str, int]]:
+    """The runs behind the table: nine f-GANs, three seeds each.
 
     Slide: f-GAN / MNIST (T03).
 
     Args:
-        out: the folder for everything.
-        seed: the first of the three seeds.
-        device: where to train.
-        jobs: how many runs train at a time, each on one thread.
+        seed: the first of the three.
+
+    Example:
+        >>> len(fgan_mnist_runs()), fgan_mnist_runs()[0]
+        (27, ('fgan_mnist_kl', 0))
     """
-    runs = [(name, seed + shift) for shift in SEEDS for name in F_DIVERGENCES]
-    rows = [out / f"fgan_mnist_{name}_{s}.csv" for name, s in runs]
-    left = [run for run, row in zip(runs, rows, strict=True) if not row.is_file()]
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        for game in [pool.submit(fgan_mnist_one, name, out, s, device) for name, s in left]:
-            game.result()
-    results.write(out / "fgan_mnist.csv", [results.read(row)[0] for row in rows])
+    return [(f"fgan_mnist_{name}", seed + shift) for shift in SEEDS for name in F_DIVERGENCES]
+
+
+def fgan_mnist(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
+    """Gather the table of the deck: all nine f-GANs on MNIST with three seeds each.
+
+    Slide: f-GAN / MNIST (T03).
+
+    Args:
+        parts: the folders of `fgan_mnist_runs(seed)`.
+        out: the folder for the table.
+        seed: the first of the three seeds.
+    """
+    rows = [
+        results.read(part / f"{name}_{s}.csv")[0]
+        for part, (name, s) in zip(parts, fgan_mnist_runs(seed), strict=True)
+    ]
+    results.write(out / "fgan_mnist.csv", rows)
 
 
 def kde_references(out: Path, seed: int = 0, device: str = "cpu") -> None:

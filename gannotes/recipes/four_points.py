@@ -1,9 +1,8 @@
 """VAE and AVB on four points: a data set so small that everything about a model can be computed."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +107,7 @@ def four_points(
         with torch.device(device):
             model, x = make(replicas), four_points_data(replicas, COPIES)
         one, average = play(model, steps)
-        batches: Iterator[Tensor] = repeat(x, steps)
-        fit(one, batches, checkpoint=out / f"four_points_{name}.checkpoint")
+        fit(_always(one, x), range(steps), checkpoint=out / f"four_points_{name}.checkpoint")
         scores = four_points_scores(average.module)
         columns = {key: value.tolist() for key, value in scores.items()}
         found = [
@@ -128,6 +126,11 @@ def four_points(
 
 
 Play = Callable[[Tensor], dict[str, Tensor]]
+
+
+def _always(one: Play, x: Tensor) -> Callable[[int], dict[str, Tensor]]:
+    """Every step sees the same batch."""
+    return lambda _: one(x)
 
 
 def _play_vae(model: VAE, steps: int) -> tuple[Play, AveragedModel]:

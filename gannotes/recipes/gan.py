@@ -1,11 +1,11 @@
 """The classifier that judges digits, the GAN on MNIST, and the three games on the ring."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.functional import cross_entropy
@@ -159,7 +159,7 @@ def ring_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500
     Slide: GAN / Training Algorithm (A02).
 
     Args:
-        out: the folder for the checkpoint.
+        out: the folder for the checkpoint and the weights.
         seed: of the initial weights, the data and the noise.
         device: where to train.
         steps: the number of steps, of 256 points each.
@@ -177,7 +177,9 @@ def ring_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_
     Slide: beyond the deck (mode collapse). Arguments and returns are those of `ring_plain`.
     """
     noise = corners(5, 0.1, torch.zeros(1, device=device))
-    return _ring(out / f"ring_{seed}", seed, device, steps, noise, bounds.relativistic, 0.04)
+    return _ring(
+        out / f"ring_remedied_{seed}", seed, device, steps, noise, bounds.relativistic, 0.04
+    )
 
 
 def ring_penalised(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500) -> nn.Module:
@@ -200,7 +202,7 @@ def _ring(
     gamma: float,
 ) -> nn.Module:
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
+    start(path.parent, seed)
     with torch.device(device):
         p = data.ring(sd=RING_SD)
         gan = GAN(ring_generator(), nets.critic(2, 128, 128, replicas=4), noise, bound)
@@ -210,7 +212,8 @@ def _ring(
     decay = [CosineAnnealingLR(player, steps) for player in (theta, phi)]
     average = AveragedModel(gan.G, multi_avg_fn=get_ema_multi_avg_fn(0.995))
 
-    def one(x: Tensor) -> dict[str, Tensor]:
+    def one(_: int) -> dict[str, Tensor]:
+        x = p.sample(torch.Size((4, 256)))
         rate = float(decay[0].get_last_lr()[0]) / RING_RATE
         if gamma:
             values = step_regularised(gan, x, theta, phi, gamma * (rate + 0.02))
@@ -221,38 +224,53 @@ def _ring(
             schedule.step()
         return values
 
-    batches = (p.sample(torch.Size((4, 256))) for _ in range(steps))
-    fit(one, batches, checkpoint=path.with_suffix(".checkpoint"))
+    fit(one, range(steps), checkpoint=path.with_suffix(".checkpoint"))
+    weights.save(average.module, path.with_suffix(".safetensors"))
     return average.module.cpu()
 
 
-def ring(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500, jobs: int = 2) -> None:
-    """Train 16 replicas each on the ring of 8: plain, with half of the remedy, with all of it.
-
-    Each stack of four replicas is a process with one thread, and takes a seed of its own.
+def ring_runs(seed: int = 0) -> list[tuple[str, int]]:
+    """The runs behind the three sets of 16 replicas: four stacks of four, a seed for each.
 
     Slide: beyond the deck (mode collapse).
 
     Args:
-        out: the folder for the checkpoints, the weights and the cards.
         seed: stack `i` takes the seed `4 seed + i`.
-        device: where to train.
-        steps: the number of steps.
-        jobs: how many stacks train at a time.
+
+    Example:
+        >>> ring_runs(1)[:2], len(ring_runs())
+        ([('ring_plain', 4), ('ring_plain', 5)], 12)
     """
-    seeds = range(4 * seed, 4 * seed + 4)
+    games = (ring_plain, ring_penalised, ring_remedied)
+    return [(game.__name__, s) for game in games for s in range(4 * seed, 4 * seed + 4)]
+
+
+def ring(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
+    """Gather 16 replicas each of the ring of 8: plain, with half of the remedy, with all of it.
+
+    Slide: beyond the deck (mode collapse).
+
+    Args:
+        parts: the folders of `ring_runs(seed)`.
+        out: the folder for the weights and the cards.
+        seed: of the points that are scored, and of the runs.
+    """
     modes = data.ring().component_distribution.mean
-    for name, train, noise in (
-        ("ring_plain", ring_plain, standard_normal(5)),
-        ("ring_penalised", ring_penalised, standard_normal(5)),
-        ("ring", ring_remedied, corners(5)),
+    stacks = [
+        load_file(part / f"{name}_{s}.safetensors")
+        for part, (name, s) in zip(parts, ring_runs(seed), strict=True)
+    ]
+    for i, (name, train, noise) in enumerate(
+        (
+            ("ring_plain", ring_plain, standard_normal(5)),
+            ("ring_penalised", ring_penalised, standard_normal(5)),
+            ("ring", ring_remedied, corners(5)),
+        )
     ):
-        began = start(out, seed)
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            stacks = list(pool.map(train, [out] * 4, seeds, [device] * 4, [steps] * 4))
-        parts = [stack.state_dict() for stack in stacks]
+        four = stacks[4 * i : 4 * i + 4]
+        began = start(out, seed, parts[4 * i : 4 * i + 4])
         G = ring_generator(16)
-        G.load_state_dict({key: torch.cat([part[key] for part in parts]) for key in parts[0]})
+        G.load_state_dict({key: torch.cat([part[key] for part in four]) for key in four[0]})
         weights.save(G, out / f"{name}.safetensors")
         weights.fill(G, out / f"{name}.safetensors")
         score = metrics.mode_coverage(G(noise.sample((16, 2500))), modes, RING_SD)
@@ -260,4 +278,5 @@ def ring(out: Path, seed: int = 0, device: str = "cpu", steps: int = 3_500, jobs
             "modes captured, replica by replica": score.captured.tolist(),
             "high-quality share": [round(part, 3) for part in score.high_quality.tolist()],
         }
-        write_card(out / f"{name}.md", train, "recipes.ring_generator(16)", seed, began, scores)
+        architecture = "recipes.ring_generator(16)"
+        write_card(out / f"{name}.md", train, architecture, seed, began, scores, "ring")

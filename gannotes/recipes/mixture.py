@@ -1,8 +1,6 @@
 """The f-GAN paper's univariate table: a Gaussian fitted to a mixture with every divergence."""
 
 import math
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +31,12 @@ class Univariate(NamedTuple):
 
 
 def univariate(
-    f: FDivergence, seed: int = 0, device: str = "cpu", replicas: int = 16, steps: int = 1_000
+    f: FDivergence,
+    seed: int = 0,
+    device: str = "cpu",
+    replicas: int = 16,
+    steps: int = 1_000,
+    checkpoint: Path | None = None,
 ) -> Univariate:
     r"""Fit :math:`G(z) = \mu + \sigma z` to the univariate mixture with one divergence.
 
@@ -57,6 +60,7 @@ def univariate(
         device: where to train.
         replicas: the number S of independent runs in one stack.
         steps: the number of steps.
+        checkpoint: the file from which a killed run goes on.
     """
     torch.manual_seed(seed)
     with torch.device(device):
@@ -69,13 +73,13 @@ def univariate(
     theta, omega = (Adam(net.parameters(), 0.01, (0.5, 0.99), fused=True) for net in (G, V))
     decay = [LinearLR(player, 1.0, 0.0, steps) for player in (theta, omega)]
 
-    def one(x: Tensor) -> dict[str, Tensor]:
-        values = step(fgan, x, theta, omega)
+    def one(_: int) -> dict[str, Tensor]:
+        values = step(fgan, p.sample(torch.Size((replicas, 1024))), theta, omega)
         for schedule in decay:
             schedule.step()
         return values
 
-    fit(one, (p.sample(torch.Size((replicas, 1024))) for _ in range(steps)))
+    fit(one, range(steps), checkpoint=checkpoint)
     return _judge_univariate(fgan, p)
 
 
@@ -116,11 +120,7 @@ def univariate_grid() -> tuple[Tensor, Tensor, float]:
     return x, data.univariate_mixture(torch.float64).log_prob(x.unsqueeze(-1)), 0.01
 
 
-def _univariate_rows(
-    name: str, seed: int, device: str, replicas: int, steps: int
-) -> list[dict[str, object]]:
-    torch.set_num_threads(1)
-    found = univariate(F_DIVERGENCES[name], seed, device, replicas, steps)
+def _univariate_rows(name: str, found: Univariate) -> list[dict[str, object]]:
     columns = {key: getattr(found, key).tolist() for key in found._fields[:6]}
     columns |= dict(zip(F_DIVERGENCES, found.cross.T.tolist(), strict=True))
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -131,7 +131,6 @@ def fgan_univariate(
     out: Path,
     seed: int = 0,
     device: str = "cpu",
-    jobs: int = 2,
     replicas: int = 16,
     steps: int = 1_000,
 ) -> None:
@@ -143,19 +142,19 @@ def fgan_univariate(
     Slide: f-GAN practical considerations (E53, A05); the table is that of the paper.
 
     Args:
-        out: the folder for the table and the card.
+        out: the folder for the checkpoints, the table and the card.
         seed: divergence `i` takes the seed `9 seed + i`.
         device: where to train.
-        jobs: how many divergences train at a time, each on one thread.
         replicas: the number of independent runs.
         steps: the number of steps.
     """
     began = start(out, seed)
-    n = len(F_DIVERGENCES)
-    seeds = range(n * seed, n * (seed + 1))
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        rest = [device] * n, [replicas] * n, [steps] * n
-        tables = list(pool.map(_univariate_rows, F_DIVERGENCES, seeds, *rest))
+    torch.set_num_threads(1)
+    tables = []
+    for i, (name, f) in enumerate(F_DIVERGENCES.items()):
+        path = out / f"fgan_univariate_{name}.checkpoint"
+        s = len(F_DIVERGENCES) * seed + i
+        tables.append(_univariate_rows(name, univariate(f, s, device, replicas, steps, path)))
     x, log_p, dx = univariate_grid()
     scores: dict[str, object] = {}
     for (name, f), rows in zip(F_DIVERGENCES.items(), tables, strict=True):

@@ -1,0 +1,216 @@
+"""The tables once more, from the folders of the runs, beside those that are shipped."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors.torch import load_file
+
+from gannotes import results, weights
+from gannotes.results import Row
+from gannotes.runs.folder import Run, state
+from gannotes.runs.status import span
+
+KEYS = {"k", "seed", "replica", "samples", "image"}  # and every column of words
+TIMES = {"minutes"}  # which no two runs share
+CLOSE = 1e-4  # relative: tables have six digits
+
+Gather = Callable[[Sequence[Path], Path, int], None]  # folders of the runs, the output, the seed
+
+
+class Sweep(NamedTuple):
+    """A table of several runs: which ones, and how it is made of what they leave."""
+
+    runs: Callable[[int], list[tuple[str, int]]]  # seed -> recipe and seed of each
+    gather: Gather
+
+
+def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Sweep]) -> list[str]:
+    """Rebuild the tables of all runs that are done, and compare them with those that are shipped.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        runs: what `find` returns.
+        out: the folder for the tables.
+        sweeps: by name; a sweep whose runs are all there is gathered.
+
+    Returns:
+        Lines for people: for each run, each weight and each table, whether the numbers agree.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    done = {
+        (run.configuration["recipe"], run.configuration["seed"]): run.folder
+        for run in runs
+        if state(run) == "done"
+    }
+    lines = []
+    for run in runs:
+        sat = "1 sitting" if len(run.sittings) == 1 else f"{len(run.sittings)} sittings"
+        lines.append(f"{run.name}: {state(run)}, {span(run.seconds)} in {sat}")
+        if state(run) == "done":
+            lines += [f"  {line}" for line in agreement(run.folder)]
+    parts = set()
+    for name, sweep in sweeps.items():
+        for seed in range(max((seed for _, seed in done), default=-1) + 1):
+            members = sweep.runs(seed)
+            parts |= {recipe for recipe, _ in members}
+            there = len(done.keys() & set(members))
+            if 0 < there < len(members):
+                lines.append(f"{name}, seed {seed}: {there} of {len(members)} runs are done")
+            elif there:
+                folder = out / f"{name}_{seed}"
+                folder.mkdir(exist_ok=True)
+                sweep.gather([done[member] for member in members], folder, seed)
+                lines.append(f"{name}, seed {seed}, from {len(members)} runs: {folder}")
+                lines += [f"  {line}" for line in agreement(folder)]
+    tables: dict[str, dict[int, list[Row]]] = {}
+    for (recipe, seed), folder in done.items():
+        if recipe not in parts:
+            for path in sorted(folder.glob("*.csv")):
+                stem = re.sub(rf"_{seed}$", "", path.stem)
+                tables.setdefault(stem, {})[seed] = results.read(path)
+    for stem, by_seed in tables.items():
+        rows = [
+            row if len(by_seed) == 1 else {"seed": seed, **row}
+            for seed, part in sorted(by_seed.items())
+            for row in part
+        ]
+        results.write(out / f"{stem}.csv", rows)
+        lines.append(f"{out / stem}.csv: {len(rows)} rows, {compare_rows(out / f'{stem}.csv')}")
+    return lines
+
+
+def agreement(folder: Path) -> list[str]:
+    """What each weight and each table of a folder corresponds to, and whether it agrees.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        folder: of a run, or of a gathered sweep.
+    """
+    lines = []
+    for path in sorted(folder.glob("*.safetensors")):
+        if not path.name.endswith(".history.safetensors"):
+            lines.append(f"{path.name}: {compare_weights(path)}")
+            lines += [f"{path.stem}.md: {line}" for line in _compare_cards(path)]
+    for path in sorted(folder.glob("*.csv")):
+        lines.append(f"{path.name}: {compare_rows(path)}")
+    return lines
+
+
+def compare_weights(path: Path) -> str:
+    """Whether a file of weights is the shipped one of its name.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        path: the safetensors file.
+
+    Example:
+        >>> compare_weights(weights.FOLDER / "ring.safetensors")
+        'identical with weights/ring.safetensors'
+    """
+    shipped = weights.FOLDER / path.name
+    if not shipped.is_file():
+        return "not shipped"
+    commands = _command(path), _command(shipped)
+    if None not in commands and commands[0] != commands[1]:
+        return f"weights/{path.name} is of another run, {commands[1]}"
+    ours, theirs = load_file(path), load_file(shipped)
+    if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
+        return f"DIFFERS from weights/{path.name}: another architecture"
+    gaps = [(v.double() - theirs[k].double()).abs() for k, v in ours.items() if v.numel()]
+    gap = max((float(part.max()) for part in gaps), default=0.0)
+    verdict = "identical with" if gap == 0 else f"DIFFERS by up to {gap:.2g} from"
+    return f"{verdict} weights/{path.name}"
+
+
+def compare_rows(path: Path) -> str:
+    """Whether the rows of a table are in the shipped table to which they belong.
+
+    A row belongs to the shipped row with the same keys: the columns of words, and those that
+    count seeds, replicas, dimensions and the like.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        path: the CSV file; it belongs to the shipped one with the longest name that begins alike,
+            and with the same columns.
+
+    Example:
+        >>> compare_rows(results.FOLDER / "vae_kde.csv")
+        '4 of 4 rows agree with results/vae_kde.csv'
+    """
+    rows = results.read(path)
+    tables = [table for table in results.FOLDER.glob("*.csv") if path.stem.startswith(table.stem)]
+    for table in sorted(tables, key=lambda table: -len(table.stem)):
+        shipped = results.read(table)
+        if rows and rows[0].keys() == shipped[0].keys():
+            break
+    else:
+        return "not shipped"
+    known = {_key(row): row for row in shipped}
+    pairs = [(row, known[_key(row)]) for row in rows if _key(row) in known]
+    gaps = [_gap(row, other) for row, other in pairs]
+    agree = sum(gap is None for gap in gaps)
+    text = f"{agree} of {len(rows)} rows agree with results/{table.name}"
+    if len(pairs) < len(rows):
+        text += f", {len(rows) - len(pairs)} are not shipped"
+    worst = [gap for gap in gaps if gap is not None]
+    return f"{text}; {len(worst)} DIFFER, the first in {worst[0]}" if worst else text
+
+
+def _key(row: Row) -> tuple[tuple[str, float | str], ...]:
+    return tuple((k, v) for k, v in row.items() if isinstance(v, str) or k in KEYS)
+
+
+def _gap(row: Row, shipped: Row) -> str | None:
+    """The first column in which a row is not the shipped one, and both values."""
+    for key, value in row.items():
+        other = shipped[key]
+        if isinstance(value, str) or isinstance(other, str) or key in TIMES:
+            continue
+        same = value == other or (value != value and other != other)
+        if not same and not abs(value - other) <= CLOSE * abs(other):
+            return f"{key}: {value:g}, shipped {other:g}"
+    return None
+
+
+def _command(path: Path) -> str | None:
+    """What made the weights, as the card beside them says."""
+    card = path.with_suffix(".md")
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    found = re.search(r"^\| run \| (.+) \|$", text, flags=re.M)
+    return found and found[1]
+
+
+def _compare_cards(path: Path) -> list[str]:
+    """The scores that only a card has, where both cards are there."""
+    card, shipped = path.with_suffix(".md"), weights.FOLDER / f"{path.stem}.md"
+    if not shipped.is_file() or _command(path) != _command(shipped):
+        return []
+    ours, theirs = scores(card), scores(shipped)
+    differ = [key for key in ours if ours[key] != theirs.get(key)]
+    if differ:
+        key = differ[0]
+        return [f"DIFFERS in {len(differ)} of {len(ours)} scores: {key}, shipped {theirs.get(key)}"]
+    return [f"{len(ours)} scores agree"]
+
+
+def scores(card: Path) -> dict[str, str]:
+    """The lines of a card that say what the weights score, not how they were made.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        card: the Markdown file.
+
+    Example:
+        >>> scores(weights.FOLDER / "mnist_classifier.md")
+        {'validation accuracy': '99.08%', 'test accuracy': '99.07%'}
+    """
+    lines = re.findall(r"^\| (.+?) \| (.+) \|$", card.read_text(encoding="utf-8"), flags=re.M)
+    made = {"architecture", "made by", "run", "minutes", "threads", "torch", "machine"}
+    return {key: value for key, value in lines if key not in made}
