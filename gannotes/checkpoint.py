@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.optim import Optimizer
 
 Row = dict[str, Tensor]
 
@@ -198,6 +199,11 @@ def _set(part: Any, state: Any) -> None:
         part.set_state(state)
     else:
         part.load_state_dict(state)
+    if isinstance(part, Optimizer):  # fused steps take for granted that the layouts agree
+        for parameter, moments in part.state.items():
+            for key, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    moments[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _cuda_random_states() -> list[Tensor]:

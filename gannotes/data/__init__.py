@@ -12,6 +12,7 @@ Slide: Supervised and unsupervised learning (E02); Constraint on training (E06).
 from gannotes.data.batches import Batches
 from gannotes.data.digits import binarise, mnist
 from gannotes.data.heads import FACTORS, heads, render_heads
+from gannotes.data.outlines import outline
 from gannotes.data.toys import (
     dirac,
     grid,
@@ -30,6 +31,7 @@ __all__ = [
     "heads",
     "mixture_1d",
     "mnist",
+    "outline",
     "render_heads",
     "ring",
     "two_moons",

@@ -47,6 +47,17 @@ from gannotes.recipes.avb import (
     digit_avb,
     quick_avb,
 )
+from gannotes.recipes.digit_outlines import (
+    outline_scores,
+    outlines,
+    outlines_cyclegan,
+    outlines_cyclegan_10,
+    outlines_gan,
+    outlines_paired,
+    outlines_runs,
+    patch_critic,
+    translator,
+)
 from gannotes.recipes.fgan import (
     fgan_generator,
     fgan_mnist,
@@ -167,6 +178,14 @@ __all__ = [
     "mnist_classifier",
     "mnist_gan",
     "nearest_class_accuracy",
+    "outline_scores",
+    "outlines",
+    "outlines_cyclegan",
+    "outlines_cyclegan_10",
+    "outlines_gan",
+    "outlines_paired",
+    "outlines_runs",
+    "patch_critic",
     "quick_avb",
     "quick_vae",
     "ring",
@@ -178,6 +197,7 @@ __all__ = [
     "samplers",
     "shape_of",
     "start_classes",
+    "translator",
     "univariate",
     "univariate_grid",
     "vae_kde",
@@ -208,12 +228,17 @@ RECIPES: dict[str, Callable[..., object]] = {
         ali_mnist_baselines,
         *(avb_mnist_single(model, k) for k in TABLE for model in MODELS),
         four_points,
+        outlines_cyclegan,
+        outlines_cyclegan_10,
+        outlines_gan,
+        outlines_paired,
     )
 }
 
 SWEEPS: dict[str, Sweep] = {
     "ring": Sweep(ring_runs, ring),
     "infogan_mnist": Sweep(infogan_mnist_runs, infogan_mnist),
+    "outlines": Sweep(outlines_runs, outlines),
     "fgan_mnist": Sweep(fgan_mnist_runs, fgan_mnist),
     "ali_grid": Sweep(ali_grid_runs, ali_grid),
     "avb_mnist": Sweep(avb_mnist_runs, avb_mnist),

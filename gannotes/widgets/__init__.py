@@ -8,6 +8,7 @@ the saved state is enough. The numbers travel as half-precision floats, so a pag
 from gannotes.widgets.code_interpolator import CodeInterpolator
 from gannotes.widgets.critic_explorer import CriticExplorer
 from gannotes.widgets.divergence_explorer import DivergenceExplorer
+from gannotes.widgets.domain_translator import DomainTranslator
 from gannotes.widgets.latent_explorer import LatentExplorer
 from gannotes.widgets.latent_map import LatentMap
 from gannotes.widgets.point_player import PointPlayer
@@ -16,6 +17,7 @@ __all__ = [
     "CodeInterpolator",
     "CriticExplorer",
     "DivergenceExplorer",
+    "DomainTranslator",
     "LatentExplorer",
     "LatentMap",
     "PointPlayer",

@@ -21,12 +21,12 @@ def describe(layers: list[Layer]) -> list[Layer]:
     return [{k: v for k, v in layer.items() if k not in ("W", "b")} for layer in layers]
 
 
-def fold(G: nn.Sequential, latent: int) -> tuple[list[Layer], tuple[int, ...]]:
-    """The layers of `G` on a code of length `latent`, and the shape of its output."""
+def fold(G: nn.Sequential, inputs: int | tuple[int, ...]) -> tuple[list[Layer], tuple[int, ...]]:
+    """The layers of `G` on codes of a length or images of a shape, and the shape of its output."""
     if not isinstance(G, nn.Sequential):
         raise TypeError(f"G: expected an nn.Sequential, got {type(G).__name__}")
     layers: list[Layer] = []
-    shape: tuple[int, ...] = (latent,)
+    shape: tuple[int, ...] = (inputs,) if isinstance(inputs, int) else inputs
     for module in _leaves(G):
         layer, shape = _layer(module, shape)
         if layer is None:
@@ -53,7 +53,7 @@ def pack(layers: list[Layer], dtype: torch.dtype) -> bytes:
 def image_network(
     argument: str,
     G: nn.Sequential,
-    latent: int,
+    inputs: int | tuple[int, ...],
     shape: tuple[int, int] | None,
     dtype: torch.dtype,
 ) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def image_network(
     Args:
         argument: what an error calls the network.
         G: the chain of layers.
-        latent: the length of a code.
+        inputs: the length of a code, or the shape `(c, h, w)` of an image that comes in.
         shape: `(h, w)` of a flat output.
         dtype: the precision of the numbers.
 
@@ -70,7 +70,7 @@ def image_network(
         "layers", "weights", "size" (channels, height, width) and "limits", the range of its values.
     """
     try:
-        layers, size = fold(G, latent)
+        layers, size = fold(G, inputs)
         weights = pack(layers, dtype)
         if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
             size = (1, *shape)
