@@ -1,4 +1,4 @@
-r"""The data of the book: known densities, digits, heads of known factors, and batches of them.
+r"""The data of the book: known densities, digits, heads, streets, and batches of them.
 
 A toy density is a ``torch.distributions.Distribution``: ``p.sample((n,))`` has shape (n, d),
 ``p.sample((S, n))`` serves S replicas, and ``p.log_prob(x)`` is the truth to compare with. Of MNIST
@@ -13,6 +13,7 @@ from gannotes.data.batches import Batches
 from gannotes.data.digits import binarise, mnist
 from gannotes.data.heads import FACTORS, heads, render_heads
 from gannotes.data.outlines import outline
+from gannotes.data.scapes import PALETTE, nearest_class, paint, scapes
 from gannotes.data.toys import (
     dirac,
     grid,
@@ -24,6 +25,7 @@ from gannotes.data.toys import (
 
 __all__ = [
     "FACTORS",
+    "PALETTE",
     "Batches",
     "binarise",
     "dirac",
@@ -32,8 +34,11 @@ __all__ = [
     "mixture_1d",
     "mnist",
     "outline",
+    "nearest_class",
+    "paint",
     "render_heads",
     "ring",
+    "scapes",
     "two_moons",
     "univariate_mixture",
 ]

@@ -25,9 +25,9 @@ from torch import Tensor
 #: and where the lamp stands, seen from the viewer; "width" stretches the head sideways.
 FACTORS = {
     "azimuth": (-60.0, 60.0),
-    "elevation": (-35.0, 35.0),
-    "light": (-60.0, 60.0),
-    "width": (0.8, 1.2),
+    "elevation": (-25.0, 25.0),
+    "light": (-25.0, 25.0),
+    "width": (0.85, 1.15),
 }
 
 # Centres and radii. To the right, up, out of the face; what has x > 0 is there twice.
