@@ -75,6 +75,7 @@ from gannotes.recipes.four_points import (
     four_points_vae,
 )
 from gannotes.recipes.gan import (
+    gan_parzen,
     mnist_classifier,
     mnist_gan,
     ring,
@@ -192,6 +193,7 @@ __all__ = [
     "four_points_data",
     "four_points_scores",
     "four_points_vae",
+    "gan_parzen",
     "grid_ali",
     "grid_ali_plain",
     "grid_scores",
@@ -268,6 +270,7 @@ RECIPES: dict[str, Callable[..., object]] = {
     for recipe in (
         mnist_classifier,
         mnist_gan,
+        gan_parzen,
         ring_plain,
         ring_penalised,
         ring_remedied,
