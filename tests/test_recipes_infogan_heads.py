@@ -118,7 +118,7 @@ def test_the_shipped_networks_score_what_their_row_says(variant):
 
 
 def test_azimuth_and_elevation_have_codes_and_without_the_information_they_have_not():
-    """F04: in every run, and best in the one whose networks are shipped."""
+    """F04: read from rendered heads, and in heads that are drawn."""
     rows = results.load("infogan_heads")
     for row in rows:
         worse = min(row["azimuth"], row["elevation"])
@@ -127,8 +127,8 @@ def test_azimuth_and_elevation_have_codes_and_without_the_information_they_have_
             assert row["azimuth_code"] == row["drawn_azimuth_code"]
             assert row["elevation_code"] == row["drawn_elevation_code"]
             assert row["azimuth_code"] != row["elevation_code"]
-            assert drawn > 0.7
-            assert worse > (0.89 if row["seed"] == SHIPPED else 0.75)
+            assert worse > 0.9
+            assert drawn > 0.9
         else:
             assert max(worse, drawn) < 0.6
     torch.manual_seed(0)
