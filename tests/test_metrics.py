@@ -15,6 +15,7 @@ from gannotes.metrics import (
     annealed_importance_sampling,
     class_shares,
     importance_weighted,
+    inception_score,
     kernel_density,
     mode_coverage,
     nearest_neighbours,
@@ -175,6 +176,40 @@ def test_class_shares():
     top = [math.exp(v) / (math.exp(v) + 2) for v in (2, 3, 1)]
     assert share.tolist() == [pytest.approx([2 / 3, 1 / 3, 0])] * 2
     assert confidence.tolist() == pytest.approx([sum(top) / 3] * 2)
+
+
+@pytest.mark.parametrize("K", [2, 10])
+def test_the_inception_score_has_its_known_answers(K):
+    """I12: one for an answer that is always the same, K for sure answers in equal numbers."""
+    constant = randn(1, K).expand(30, K)
+    one_hot = torch.eye(K, dtype=F64).repeat(7, 1).log()  # minus infinity is a logit
+    assert inception_score(constant).item() == pytest.approx(1, abs=1e-12)
+    assert inception_score(one_hot).item() == pytest.approx(K, abs=1e-12)
+    half = torch.cat([one_hot, one_hot[:1].expand(len(one_hot), K)])  # half of all are the first
+    entropy = stats.entropy([(1 + K) / (2 * K)] + (K - 1) * [1 / (2 * K)])
+    assert inception_score(half).item() == pytest.approx(math.exp(entropy), abs=1e-12)
+
+
+def test_the_inception_score_is_the_mean_divergence_from_the_mean():
+    """I12: against the other form of the definition, the sum of divergences, with scipy."""
+    logits = 2 * randn(3, 40, 5)
+    p = logits.softmax(-1).numpy()
+    expected = [np.exp(np.mean([stats.entropy(row, part.mean(0)) for row in part])) for part in p]
+    score = inception_score(logits)
+    assert score.shape == (3,)
+    assert score.numpy() == pytest.approx(expected, abs=1e-12)
+    assert (score > 1.1).all()
+    assert torch.equal(
+        inception_score(logits + 7 * randn(3, 40, 1)).round(decimals=9), score.round(decimals=9)
+    )
+    assert inception_score(logits.float()).numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_inception_score_never_exceeds_the_number_of_samples():
+    """I12."""
+    sure = 100 * torch.eye(10, dtype=F64)
+    scores = [inception_score(sure[:n]).item() for n in range(1, 11)]
+    assert scores == pytest.approx(range(1, 11), abs=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 6, 9])
@@ -356,6 +391,9 @@ def sum_of(z):
         (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 1)), "x and reference"),
         (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 4), "k must"),
         (lambda: class_shares(torch.zeros(3)), "logits"),
+        (lambda: inception_score(torch.zeros(3)), "logits must be"),
+        (lambda: inception_score(torch.zeros(0, 3)), "logits must be"),
+        (lambda: inception_score(torch.tensor([[0.0, math.nan]])), "logits must have"),
         (lambda: wasserstein_1d(torch.zeros(0), torch.zeros(1)), "x and y must"),
         (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(3, 1)), "x and y: leading"),
         (lambda: importance_weighted(sum_of, standard_normal(2), 0), "samples must"),
