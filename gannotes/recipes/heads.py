@@ -59,7 +59,7 @@ def head_generator() -> nn.Sequential:
 def head_trunk() -> nn.Sequential:
     """What critic and code network share: pictures `(N, 1, 32, 32)` become features `(N, 64)`.
 
-    Slide: InfoGAN / training tricks (X08).
+    Slide: InfoGAN / training tricks (A03), with the erratum X08.
 
     Example:
         >>> head_trunk()(torch.zeros(2, 1, 32, 32)).shape
