@@ -180,18 +180,19 @@ def infogan_heads_plain(out: Path, seed: int = 0, device: str = "cpu") -> None:
 
 
 def infogan_heads_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the table: one of each.
+    """The runs behind the table: three seeds of each.
 
     Slide: InfoGAN / Results (F04).
 
     Args:
-        seed: of both.
+        seed: the first one.
 
     Example:
-        >>> infogan_heads_runs()
-        [('infogan_heads_blurred', 0), ('infogan_heads_plain', 0)]
+        >>> len(infogan_heads_runs()), infogan_heads_runs()[0]
+        (6, ('infogan_heads_blurred', 0))
     """
-    return [("infogan_heads_blurred", seed), ("infogan_heads_plain", seed)]
+    names = ("infogan_heads_blurred", "infogan_heads_plain")
+    return [(name, seed + shift) for name in names for shift in range(3)]
 
 
 def infogan_heads(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
@@ -202,7 +203,7 @@ def infogan_heads(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
     Args:
         parts: the folders of `infogan_heads_runs(seed)`.
         out: the folder for the table.
-        seed: of the runs.
+        seed: the first one.
     """
     rows = [
         results.read(part / f"{name}_{s}.csv")[0]
