@@ -279,7 +279,8 @@ def test_a_process_that_was_taken_for_dead_stops_and_leaves_the_run_to_the_other
     assert "finished" not in runs.read(run.folder).configuration
 
 
-def test_several_jobs_compute_all_runs(tmp_path):
+def test_several_jobs_compute_all_runs(tmp_path, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     tasks = [(runs.lay_out(tmp_path, "note", seed), note) for seed in range(6)]
     ended = {run.name: end for run, end in runs.work(tasks, jobs=2)}
     assert ended == {f"note/seed-{seed}": "done" for seed in range(6)}
