@@ -143,7 +143,7 @@ DIGITS = Arena(
     rates=(2e-3, 1e-3),
     lam=10 / 784,
     event_dims=3,
-    budget=2e12,
+    budget=1.5e12,
 )
 
 

@@ -29,7 +29,7 @@ from gannotes.recipes.contest import (
 
 CELLS, LIMIT = 48, 3.0  # of the histogram that is compared with the truth
 SAMPLES = 50_000  # points of a replica that it counts
-DRAWN = 10_000  # digits of a run that the classifier judges
+DRAWN = 5_000  # digits of a run that the classifier judges
 REBUILT = 2_000  # test data that are encoded and decoded
 AVERAGE = 0.995
 
@@ -135,7 +135,7 @@ def digit_scores(contestant: Contestant) -> dict[str, float]:
         contestant: made for `DIGITS`, its networks in evaluation mode.
 
     Returns:
-        Of 10,000 samples `confidence`, `inception` and `uneven`, half the sum of the differences
+        Of 5,000 samples `confidence`, `inception` and `uneven`, half the sum of the differences
         between the shares of the classes and those of the test digits; of test digits
         `class_kept`, the share whose reconstruction keeps its label, and `pixel_error`, the mean of
         :math:`\|x - x'\|^2`, both NaN without an encoder.
