@@ -124,6 +124,14 @@ from gannotes.recipes.infogan import (
     infogan_trunk,
     shape_of,
 )
+from gannotes.recipes.iwae import (
+    IWAE_SAMPLES,
+    iwae_mnist,
+    iwae_mnist_one,
+    iwae_mnist_runs,
+    iwae_mnist_single,
+    iwae_vae,
+)
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.redraw import distort, keep, kept, looks, start_classes
 from gannotes.recipes.scapes import (
@@ -172,6 +180,7 @@ from gannotes.runs import Sweep
 __all__ = [
     "CONTESTANTS",
     "DIGITS",
+    "IWAE_SAMPLES",
     "PANELS",
     "RECIPES",
     "SCAPES_VARIANTS",
@@ -251,6 +260,11 @@ __all__ = [
     "infogan_trunk",
     "kde_protocol",
     "kde_references",
+    "iwae_mnist",
+    "iwae_mnist_one",
+    "iwae_mnist_runs",
+    "iwae_mnist_single",
+    "iwae_vae",
     "keep",
     "kept",
     "looks",
@@ -328,6 +342,7 @@ RECIPES: dict[str, Callable[..., object]] = {
         kde_references,
         *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
         vae_kde,
+        *(iwae_mnist_single(k) for k in IWAE_SAMPLES),
         ali_grid_remedied,
         ali_grid_plain,
         ali_mnist_one,
@@ -350,6 +365,7 @@ SWEEPS: dict[str, Sweep] = {
     "infogan_heads": Sweep(infogan_heads_runs, infogan_heads),
     "outlines": Sweep(outlines_runs, outlines),
     "fgan_mnist": Sweep(fgan_mnist_runs, fgan_mnist),
+    "iwae_mnist": Sweep(iwae_mnist_runs, iwae_mnist),
     "ali_grid": Sweep(ali_grid_runs, ali_grid),
     "avb_mnist": Sweep(avb_mnist_runs, avb_mnist),
     "scapes": Sweep(scapes_runs, scapes_table),

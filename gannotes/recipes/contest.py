@@ -42,7 +42,7 @@ class Arena(NamedTuple):
     x: Callable[[], Tensor]  # the training data
     batch: int | tuple[int, int]
     k: int  # the latent dimension
-    classes: int  # of InfoGAN's categorical code; two continuous codes join it
+    codes: tuple[int, int]  # of InfoGAN: classes of a categorical code, number of continuous ones
     features: int  # what the trunk returns
     trunk: Callable[[], nn.Sequential]  # data to features
     affine: Callable[[int, int], nn.Module]  # of an input and an output dimension
@@ -102,7 +102,7 @@ def plane(replicas: int = REPLICAS) -> Arena:
         x=_ring,
         batch=(replicas, 128),
         k=2,
-        classes=8,
+        codes=(8, 0),
         features=WIDTH,
         trunk=lambda: nn.Sequential(*net(2, WIDTH, WIDTH), nets.leaky_relu()),
         affine=partial(nets.ReplicaLinear, replicas),
@@ -114,7 +114,7 @@ def plane(replicas: int = REPLICAS) -> Arena:
         quick=same,
         contrast=None,
         rates=(1e-3, 1e-3),
-        lam=5 / 128,
+        lam=0.5 / 128,  # a tenth of the weight in the paper, whose norm is a mean
         event_dims=1,
         budget=1.2e11 * replicas,
     )
@@ -129,7 +129,7 @@ DIGITS = Arena(
     x=lambda: data.mnist("train")[0],
     batch=32,
     k=16,
-    classes=10,
+    codes=(10, 2),
     features=64 * 49,
     trunk=lambda: nn.Sequential(*list(nets.image_critic(32))[:-2]),
     affine=nn.Linear,
@@ -186,10 +186,12 @@ def _fgan(arena: Arena, p_0: Distribution) -> Contestant:
 
 
 def _infogan(arena: Arena, p_0: Distribution) -> Contestant:
-    p_c = codes((arena.classes,), 2)
-    G = arena.quick(arena.generator(arena.k + arena.classes + 2))
+    classes, continuous = arena.codes
+    p_c = codes((classes,), continuous)
+    G = arena.quick(arena.generator(arena.k + classes + continuous))
     D = nn.Sequential(arena.affine(arena.features, 1), nn.Flatten(-2))
-    Q = Code(arena.affine(arena.features, arena.classes + 4), (arena.classes,), 2)
+    raw = arena.affine(arena.features, classes + 2 * continuous)
+    Q = Code(raw, (classes,), continuous)
     trunk = arena.quick(arena.calm(arena.trunk()))
     model = infogan.InfoGAN(G, trunk, arena.calm(D), Q, p_0, p_c, data_dims=arena.event_dims)
     theta, phi_eta = _adam(arena.rates[0], G), _adam(arena.rates[1], trunk, D, Q)
