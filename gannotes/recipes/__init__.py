@@ -29,6 +29,7 @@ from gannotes.recipes.ali import (
 )
 from gannotes.recipes.ali_mnist import (
     NoisyPair,
+    PointingPair,
     ali_critic,
     ali_decoder,
     ali_encoder,
@@ -156,6 +157,7 @@ __all__ = [
     "NoisyPair",
     "Patches",
     "Places",
+    "PointingPair",
     "Reader",
     "Univariate",
     "Waves",
