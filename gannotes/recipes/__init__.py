@@ -37,6 +37,7 @@ from gannotes.recipes.ali_mnist import (
     ali_mnist_one,
     ali_scores,
     nearest_class_accuracy,
+    noise,
 )
 from gannotes.recipes.avb import (
     MODELS,
@@ -228,6 +229,7 @@ __all__ = [
     "mnist_classifier",
     "mnist_gan",
     "nearest_class_accuracy",
+    "noise",
     "outline_scores",
     "outlines",
     "outlines_cyclegan",

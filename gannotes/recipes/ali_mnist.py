@@ -204,7 +204,7 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
     decay = [CosineAnnealingLR(player, steps) for player in (theta_phi, omega)]
 
     def one(batch: Tensor) -> dict[str, Tensor]:
-        blurred.sd.fill_(_noise(decay[0].last_epoch / steps))
+        blurred.sd.fill_(noise(decay[0].last_epoch / steps))
         values = step(ali, batch, theta_phi, omega)
         average.update_parameters(both)
         for schedule in decay:
@@ -226,8 +226,18 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
     results.write(out / f"{name}.csv", [{"seed": seed, **scores, "minutes": minutes}])
 
 
-def _noise(progress: float) -> float:
-    """Constant, then a straight line."""
+def noise(progress: float) -> float:
+    """The standard deviation of the critic's noise: constant, then a straight line.
+
+    Slide: beyond the deck (stability).
+
+    Args:
+        progress: the share of the steps that are done.
+
+    Example:
+        >>> [round(noise(t), 3) for t in (0.0, 0.5, 0.8, 1.0)]
+        [0.3, 0.3, 0.2, 0.1]
+    """
     fallen = max(0.0, progress - HELD) / (1 - HELD)
     return NOISE[0] + (NOISE[1] - NOISE[0]) * fallen
 
