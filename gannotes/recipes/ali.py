@@ -22,6 +22,7 @@ GRID_SD = 0.05
 GRID_SPREAD = 2.83  # of all 25 modes, per coordinate
 WIDTH = 128
 STEPS = 2_400
+BATCH = 256
 GAMMA = (0.03, 0.0005)  # first and last
 
 
@@ -209,7 +210,7 @@ def ali_grid_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = S
         out: the folder for the checkpoint and the samplers, in full precision for `ali_grid`.
         seed: of the initial weights, the data and the noise.
         device: where to train.
-        steps: the number of steps, of 128 points each.
+        steps: the number of steps, of 256 points each.
 
     Returns:
         The four models on the CPU: running averages of encoders and decoders, the last critics.
@@ -272,7 +273,7 @@ def _train(
     decay = [LambdaLR(player, rate) for player in (theta_phi, omega)]
 
     def one(_: int) -> dict[str, Tensor]:
-        x = p.sample(torch.Size((4, 128)))
+        x = p.sample(torch.Size((4, BATCH)))
         if penalised:
             gamma = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** ((decay[0].last_epoch / steps) ** 2)
             values = grid_step(ali, x, theta_phi, omega, gamma)
@@ -312,8 +313,9 @@ def ali_grid(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
     The table has a row for each replica; the weights are those of the very first, not of the best.
 
     A mode that has no cloud when the penalties fall is never found later. What finds more of them
-    early: samplers that are slow beside the critic, and many clouds. What it costs: an encoder with
-    ten clouds to choose from for each mode, which returns to the mode of its point less often.
+    early: samplers that are slow beside the critic, many clouds, and batches of ten points for each
+    mode. What it costs: an encoder with ten clouds to choose from for each mode, which returns to
+    the mode of its point less often.
 
     Slide: ALI / Experiments (I17); beyond the deck (mode collapse).
 
