@@ -16,7 +16,7 @@ from gannotes.optim import fit
 from gannotes.recipes.card import start, write_card
 
 LATENT = 16
-STEPS = 8_000
+STEPS = 16_000
 RATE = 1e-3
 NOISE = (0.3, 0.1)  # first and last
 HELD = 0.6  # share of the steps before the noise falls
