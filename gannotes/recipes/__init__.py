@@ -29,7 +29,6 @@ from gannotes.recipes.ali import (
 )
 from gannotes.recipes.ali_mnist import (
     NoisyPair,
-    PointingPair,
     ali_critic,
     ali_decoder,
     ali_encoder,
@@ -37,7 +36,6 @@ from gannotes.recipes.ali_mnist import (
     ali_mnist_one,
     ali_scores,
     nearest_class_accuracy,
-    noise,
 )
 from gannotes.recipes.avb import (
     MODELS,
@@ -158,7 +156,6 @@ __all__ = [
     "NoisyPair",
     "Patches",
     "Places",
-    "PointingPair",
     "Reader",
     "Univariate",
     "Waves",
@@ -229,7 +226,6 @@ __all__ = [
     "mnist_classifier",
     "mnist_gan",
     "nearest_class_accuracy",
-    "noise",
     "outline_scores",
     "outlines",
     "outlines_cyclegan",

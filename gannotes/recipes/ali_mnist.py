@@ -16,10 +16,9 @@ from gannotes.optim import fit
 from gannotes.recipes.card import start, write_card
 
 LATENT = 16
-STEPS = 16_000
+STEPS = 8_000
 RATE = 1e-3
-NOISE = (0.3, 0.1)  # first and last
-HELD = 0.6  # share of the steps before the noise falls
+NOISE = 0.3
 REFERENCES, QUERIES = 55_000, 10_000  # training and test digits of the nearest-neighbour scores
 
 
@@ -28,7 +27,7 @@ class NoisyPair(nn.Module):
 
     Pairs of a deterministic encoder and pairs of a deterministic decoder lie on two thin surfaces
     that a critic tells apart long before they are close; noise on both gives them a common
-    support, and the smaller `s`, the closer the game is to that of the slides.
+    support, and as `s` falls to zero the game becomes that of the slides.
 
     Slide: beyond the deck (stability).
 
@@ -56,48 +55,6 @@ class NoisyPair(nn.Module):
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         blurred = (part + self.sd * torch.randn_like(part) for part in (x, z))
         return self.D(*blurred)
-
-
-class PointingPair(nn.Module):
-    r"""A critic of pairs that names a direction, :math:`g(h(x) + h'(z)) + a(h(x))^\top z`.
-
-    Let both samplers give codes near some centre, of one width: :math:`N(m_q(x), s^2 I)` on the
-    encoder's side, :math:`N(m_p(x), s^2 I)` on the decoder's. Then
-
-    .. math:: \log \frac{q(z \mid x)}{p(z \mid x)} = \frac{(m_q(x) - m_p(x))^\top z}{s^2} + c(x),
-
-    a product of something learnt of `x` with `z`, which a sum of features has to imitate. The
-    encoder is told by it which way its code should go.
-
-    Slide: ALI (E68), :math:`D_\omega(x, z)`; beyond the deck, the product.
-
-    References:
-        Miyato and Koyama, cGANs with projection discriminator, 2018.
-
-    Args:
-        first: maps `x` to features `(N, H)`.
-        second: maps `z` to features of the same width.
-        head: maps the sum of both to raw outputs `(N,)`.
-        direction: maps the features of `x` to `(N, k)`.
-
-    Example:
-        >>> D = PointingPair(nn.Linear(3, 8), nn.Linear(2, 8), nets.critic(8, 8), nn.Linear(8, 2))
-        >>> D(torch.zeros(5, 3), torch.zeros(5, 2)).shape
-        torch.Size([5])
-    """
-
-    def __init__(
-        self, first: nn.Module, second: nn.Module, head: nn.Module, direction: nn.Module
-    ) -> None:
-        super().__init__()
-        self.first = first
-        self.second = second
-        self.head = head
-        self.direction = direction
-
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        features = self.first(x)
-        return self.head(features + self.second(z)) + (self.direction(features) * z).sum(-1)
 
 
 def ali_encoder(k: int = LATENT) -> nn.Sequential:
@@ -147,7 +104,7 @@ def ali_decoder(k: int = LATENT) -> nn.Sequential:
 
 
 def ali_critic(k: int = LATENT) -> nn.Module:
-    """The critic of ALI on MNIST: convolutions of `x`, a layer of `z`, two of both, and a product.
+    """The critic of ALI on MNIST: convolutions of `x`, a layer of `z`, and two of both.
 
     Slide: ALI (E68).
 
@@ -169,8 +126,7 @@ def ali_critic(k: int = LATENT) -> nn.Module:
         nn.Linear(576, 256),
     )
     head = nets.critic(256, 256).insert(0, nn.LeakyReLU(0.2))
-    direction = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(256, k))
-    return PointingPair(images, nets.mlp(k, 256, 256), head, direction)
+    return nets.Pair(images, nets.mlp(k, 256, 256), head)
 
 
 def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
@@ -191,7 +147,7 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
     E, G, D = ali_encoder().to(device), ali_decoder().to(device), ali_critic().to(device)
     for net in (E, G, D):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    blurred = NoisyPair(nets.Autocast(D), NOISE[0]).to(device)
+    blurred = NoisyPair(nets.Autocast(D), NOISE).to(device)
     ali = ALI(
         Deterministic(nets.Autocast(E)),
         Deterministic(nets.Autocast(G), event_dims=3),
@@ -204,7 +160,7 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
     decay = [CosineAnnealingLR(player, steps) for player in (theta_phi, omega)]
 
     def one(batch: Tensor) -> dict[str, Tensor]:
-        blurred.sd.fill_(noise(decay[0].last_epoch / steps))
+        blurred.sd.fill_(NOISE * float(decay[0].get_last_lr()[0]) / RATE)
         values = step(ali, batch, theta_phi, omega)
         average.update_parameters(both)
         for schedule in decay:
@@ -224,22 +180,6 @@ def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = ST
         card = out / f"ali_mnist_{part}_{seed}.md"
         write_card(card, ali_mnist_one, f"recipes.ali_{part}()", seed, began, scores)
     results.write(out / f"{name}.csv", [{"seed": seed, **scores, "minutes": minutes}])
-
-
-def noise(progress: float) -> float:
-    """The standard deviation of the critic's noise: constant, then a straight line.
-
-    Slide: beyond the deck (stability).
-
-    Args:
-        progress: the share of the steps that are done.
-
-    Example:
-        >>> [round(noise(t), 3) for t in (0.0, 0.5, 0.8, 1.0)]
-        [0.3, 0.3, 0.2, 0.1]
-    """
-    fallen = max(0.0, progress - HELD) / (1 - HELD)
-    return NOISE[0] + (NOISE[1] - NOISE[0]) * fallen
 
 
 def nearest_class_accuracy(features: nn.Module) -> float:
