@@ -22,7 +22,6 @@ GRID_SD = 0.05
 GRID_SPREAD = 2.83  # of all 25 modes, per coordinate
 WIDTH = 128
 STEPS = 2_400
-BATCH = 256
 GAMMA = (0.03, 0.0005)  # first and last
 
 
@@ -210,7 +209,7 @@ def ali_grid_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = S
         out: the folder for the checkpoint and the samplers, in full precision for `ali_grid`.
         seed: of the initial weights, the data and the noise.
         device: where to train.
-        steps: the number of steps, of 256 points each.
+        steps: the number of steps, of 128 points each.
 
     Returns:
         The four models on the CPU: running averages of encoders and decoders, the last critics.
@@ -221,13 +220,16 @@ def ali_grid_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = S
     theta_phi = Adam(samplers(ali).parameters(), 1e-3, (0.5, 0.99), fused=True)
     omega = Adam(ali.D.parameters(), 1e-3, (0.5, 0.99), fused=True)
     path = out / f"ali_grid_plain_{seed}.checkpoint"
-    return _train(path, ali, grid_ali_plain(4), theta_phi, omega, device, steps, penalised=False)
+    return _train(
+        path, ali, grid_ali_plain(4), theta_phi, omega, device, steps, 128, penalised=False
+    )
 
 
 def ali_grid_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> ALI:
     """Train four replicas of ALI on the grid: clouds, waves, pairing, penalties, a quick critic.
 
-    Slide: beyond the deck (mode collapse). Arguments and returns are those of `ali_grid_plain`.
+    Slide: beyond the deck (mode collapse). Arguments and returns are those of `ali_grid_plain`,
+    but for batches of 256 points.
     """
     start(out, seed)
     with torch.device(device):
@@ -239,7 +241,7 @@ def ali_grid_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int 
     theta_phi = Adam(samplers(ali).parameters(), 3.5e-4, (0.0, 0.99), fused=True)
     omega = Adam(ali.D.parameters(), 2.5e-3, (0.0, 0.99), fused=True)
     path = out / f"ali_grid_remedied_{seed}.checkpoint"
-    return _train(path, ali, grid_ali(4), theta_phi, omega, device, steps, penalised=True)
+    return _train(path, ali, grid_ali(4), theta_phi, omega, device, steps, 256, penalised=True)
 
 
 def _stretch(law: nn.Module, y: Tensor, sd: float) -> None:
@@ -258,6 +260,7 @@ def _train(
     omega: Optimizer,
     device: str,
     steps: int,
+    batch: int,
     *,
     penalised: bool,
 ) -> ALI:
@@ -273,7 +276,7 @@ def _train(
     decay = [LambdaLR(player, rate) for player in (theta_phi, omega)]
 
     def one(_: int) -> dict[str, Tensor]:
-        x = p.sample(torch.Size((4, BATCH)))
+        x = p.sample(torch.Size((4, batch)))
         if penalised:
             gamma = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** ((decay[0].last_epoch / steps) ** 2)
             values = grid_step(ali, x, theta_phi, omega, gamma)
