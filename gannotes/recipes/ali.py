@@ -220,13 +220,16 @@ def ali_grid_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = S
     theta_phi = Adam(samplers(ali).parameters(), 1e-3, (0.5, 0.99), fused=True)
     omega = Adam(ali.D.parameters(), 1e-3, (0.5, 0.99), fused=True)
     path = out / f"ali_grid_plain_{seed}.checkpoint"
-    return _train(path, ali, grid_ali_plain(4), theta_phi, omega, device, steps, penalised=False)
+    return _train(
+        path, ali, grid_ali_plain(4), theta_phi, omega, device, steps, 128, penalised=False
+    )
 
 
 def ali_grid_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> ALI:
     """Train four replicas of ALI on the grid: clouds, waves, pairing, penalties, a quick critic.
 
-    Slide: beyond the deck (mode collapse). Arguments and returns are those of `ali_grid_plain`.
+    Slide: beyond the deck (mode collapse). Arguments and returns are those of `ali_grid_plain`,
+    but for batches of 256 points.
     """
     start(out, seed)
     with torch.device(device):
@@ -238,7 +241,7 @@ def ali_grid_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int 
     theta_phi = Adam(samplers(ali).parameters(), 3.5e-4, (0.0, 0.99), fused=True)
     omega = Adam(ali.D.parameters(), 2.5e-3, (0.0, 0.99), fused=True)
     path = out / f"ali_grid_remedied_{seed}.checkpoint"
-    return _train(path, ali, grid_ali(4), theta_phi, omega, device, steps, penalised=True)
+    return _train(path, ali, grid_ali(4), theta_phi, omega, device, steps, 256, penalised=True)
 
 
 def _stretch(law: nn.Module, y: Tensor, sd: float) -> None:
@@ -257,6 +260,7 @@ def _train(
     omega: Optimizer,
     device: str,
     steps: int,
+    batch: int,
     *,
     penalised: bool,
 ) -> ALI:
@@ -272,7 +276,7 @@ def _train(
     decay = [LambdaLR(player, rate) for player in (theta_phi, omega)]
 
     def one(_: int) -> dict[str, Tensor]:
-        x = p.sample(torch.Size((4, 128)))
+        x = p.sample(torch.Size((4, batch)))
         if penalised:
             gamma = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** ((decay[0].last_epoch / steps) ** 2)
             values = grid_step(ali, x, theta_phi, omega, gamma)
@@ -312,8 +316,9 @@ def ali_grid(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
     The table has a row for each replica; the weights are those of the very first, not of the best.
 
     A mode that has no cloud when the penalties fall is never found later. What finds more of them
-    early: samplers that are slow beside the critic, and many clouds. What it costs: an encoder with
-    ten clouds to choose from for each mode, which returns to the mode of its point less often.
+    early: samplers that are slow beside the critic, many clouds, and batches of ten points for each
+    mode. What it costs: an encoder with ten clouds to choose from for each mode, which returns to
+    the mode of its point less often.
 
     Slide: ALI / Experiments (I17); beyond the deck (mode collapse).
 
