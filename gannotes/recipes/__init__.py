@@ -117,6 +117,18 @@ from gannotes.recipes.infogan import (
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.redraw import distort, keep, kept, looks, start_classes
+from gannotes.recipes.refined import (
+    Refined,
+    best_gaussian,
+    digit_corrections,
+    elbo_of,
+    refined_vae,
+    slope,
+    vae_mnist_refined,
+    vae_mnist_refined_one,
+    vae_mnist_refined_runs,
+    vae_mnist_refined_single,
+)
 from gannotes.recipes.scapes import (
     SCAPES_VARIANTS,
     Block,
@@ -157,6 +169,7 @@ __all__ = [
     "Patches",
     "Places",
     "Reader",
+    "Refined",
     "Univariate",
     "Waves",
     "adaptive",
@@ -174,14 +187,17 @@ __all__ = [
     "avb_mnist_one",
     "avb_mnist_runs",
     "avb_mnist_single",
+    "best_gaussian",
     "blur",
     "blurred_objectives",
     "clouds",
     "digit_avb",
+    "digit_corrections",
     "digit_decoder",
     "digit_infogan",
     "digit_vae",
     "distort",
+    "elbo_of",
     "fgan_generator",
     "fgan_mnist",
     "fgan_mnist_one",
@@ -236,6 +252,7 @@ __all__ = [
     "patch_critic",
     "quick_avb",
     "quick_vae",
+    "refined_vae",
     "ring",
     "ring_generator",
     "ring_penalised",
@@ -255,6 +272,7 @@ __all__ = [
     "scapes_table",
     "scapes_translator",
     "shape_of",
+    "slope",
     "start_classes",
     "translator",
     "univariate",
@@ -262,6 +280,10 @@ __all__ = [
     "unseen_heads",
     "vae_kde",
     "vae_mnist_one",
+    "vae_mnist_refined",
+    "vae_mnist_refined_one",
+    "vae_mnist_refined_runs",
+    "vae_mnist_refined_single",
     "vae_mnist_single",
 ]
 
@@ -291,6 +313,7 @@ RECIPES: dict[str, Callable[..., object]] = {
         ali_mnist_one,
         ali_mnist_baselines,
         *(avb_mnist_single(model, k) for k in TABLE for model in MODELS),
+        *(vae_mnist_refined_single(k) for k in TABLE),
         four_points,
         outlines_cyclegan,
         outlines_cyclegan_10,
@@ -309,5 +332,6 @@ SWEEPS: dict[str, Sweep] = {
     "fgan_mnist": Sweep(fgan_mnist_runs, fgan_mnist),
     "ali_grid": Sweep(ali_grid_runs, ali_grid),
     "avb_mnist": Sweep(avb_mnist_runs, avb_mnist),
+    "vae_mnist_refined": Sweep(vae_mnist_refined_runs, vae_mnist_refined),
     "scapes": Sweep(scapes_runs, scapes_table),
 }
