@@ -293,7 +293,8 @@ def vae_mnist_refined(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
         seed: of all runs.
     """
     stems = [
-        part / f"vae_mnist_refined_{k}_{seed}" for part, k in zip(parts[-2:], TABLE, strict=True)
+        part / f"vae_mnist_refined_{k}_{seed}"
+        for part, k in zip(parts[-len(TABLE) :], TABLE, strict=True)
     ]
     for table, ending in (("vae_mnist_refined", ""), ("vae_mnist_inference", "_inference")):
         rows = [
