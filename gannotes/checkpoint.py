@@ -161,6 +161,8 @@ def stateful(step: Callable[..., Any]) -> dict[str, Any]:
     queue, seen = [("", step)], {id(step)}
     while queue:
         name, value = queue.pop(0)
+        if isinstance(value, type):  # a class has no state, its instances have
+            continue
         if isinstance(value, torch.Generator) or (
             hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
         ):

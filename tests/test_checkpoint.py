@@ -204,6 +204,7 @@ def test_what_a_step_refers_to_is_found_wherever_it_hides():
     partial = functools.partial(step, gan, theta=theta, phi=phi)
     assert stateful(partial) == {"0": gan, "theta": theta, "phi": phi}
     assert stateful(gan.value) == {"self": gan}
+    assert stateful(functools.partial(step, gan, nn.Linear)) == {"0": gan}  # a class has no state
     assert stateful(lambda x: {"theta": theta, "one": generator}[x]).keys() == {
         "theta",
         "generator",

@@ -47,6 +47,15 @@ from gannotes.recipes.avb import (
     digit_avb,
     quick_avb,
 )
+from gannotes.recipes.contest import (
+    CONTESTANTS,
+    DIGITS,
+    Arena,
+    Contestant,
+    operations,
+    plane,
+    same,
+)
 from gannotes.recipes.digit_outlines import (
     outline_scores,
     outlines,
@@ -115,6 +124,14 @@ from gannotes.recipes.infogan import (
     infogan_trunk,
     shape_of,
 )
+from gannotes.recipes.iwae import (
+    IWAE_SAMPLES,
+    iwae_mnist,
+    iwae_mnist_one,
+    iwae_mnist_runs,
+    iwae_mnist_single,
+    iwae_vae,
+)
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.redraw import distort, keep, kept, looks, start_classes
 from gannotes.recipes.refined import (
@@ -146,6 +163,20 @@ from gannotes.recipes.scapes import (
     scapes_table,
     scapes_translator,
 )
+from gannotes.recipes.summary import (
+    cell_probabilities,
+    cells,
+    digit_scores,
+    enter,
+    plane_scores,
+    summary_digits,
+    summary_digits_one,
+    summary_digits_runs,
+    summary_plane,
+    summary_plane_one,
+    summary_plane_runs,
+    summary_single,
+)
 from gannotes.recipes.vae import (
     PANELS,
     TABLE,
@@ -159,11 +190,16 @@ from gannotes.recipes.vae import (
 from gannotes.runs import Sweep
 
 __all__ = [
-    "RECIPES",
+    "CONTESTANTS",
+    "DIGITS",
+    "IWAE_SAMPLES",
     "PANELS",
+    "RECIPES",
     "SCAPES_VARIANTS",
     "SWEEPS",
+    "Arena",
     "Block",
+    "Contestant",
     "GridScores",
     "NoisyPair",
     "Patches",
@@ -190,14 +226,18 @@ __all__ = [
     "best_gaussian",
     "blur",
     "blurred_objectives",
+    "cell_probabilities",
+    "cells",
     "clouds",
     "digit_avb",
     "digit_corrections",
     "digit_decoder",
     "digit_infogan",
+    "digit_scores",
     "digit_vae",
     "distort",
     "elbo_of",
+    "enter",
     "fgan_generator",
     "fgan_mnist",
     "fgan_mnist_one",
@@ -236,12 +276,18 @@ __all__ = [
     "infogan_trunk",
     "kde_protocol",
     "kde_references",
+    "iwae_mnist",
+    "iwae_mnist_one",
+    "iwae_mnist_runs",
+    "iwae_mnist_single",
+    "iwae_vae",
     "keep",
     "kept",
     "looks",
     "mnist_classifier",
     "mnist_gan",
     "nearest_class_accuracy",
+    "operations",
     "outline_scores",
     "outlines",
     "outlines_cyclegan",
@@ -250,6 +296,8 @@ __all__ = [
     "outlines_paired",
     "outlines_runs",
     "patch_critic",
+    "plane",
+    "plane_scores",
     "quick_avb",
     "quick_vae",
     "refined_vae",
@@ -259,6 +307,7 @@ __all__ = [
     "ring_plain",
     "ring_remedied",
     "ring_runs",
+    "same",
     "samplers",
     "scapes_critic",
     "scapes_data",
@@ -274,6 +323,13 @@ __all__ = [
     "shape_of",
     "slope",
     "start_classes",
+    "summary_digits",
+    "summary_digits_one",
+    "summary_digits_runs",
+    "summary_plane",
+    "summary_plane_one",
+    "summary_plane_runs",
+    "summary_single",
     "translator",
     "univariate",
     "univariate_grid",
@@ -308,6 +364,7 @@ RECIPES: dict[str, Callable[..., object]] = {
         kde_references,
         *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
         vae_kde,
+        *(iwae_mnist_single(k) for k in IWAE_SAMPLES),
         ali_grid_remedied,
         ali_grid_plain,
         ali_mnist_one,
@@ -321,6 +378,7 @@ RECIPES: dict[str, Callable[..., object]] = {
         outlines_paired,
         scapes_segmenter,
         *(scapes_single(variant) for variant in SCAPES_VARIANTS),
+        *(summary_single(where, name) for where in ("plane", "digits") for name in CONTESTANTS),
     )
 }
 
@@ -330,8 +388,11 @@ SWEEPS: dict[str, Sweep] = {
     "infogan_heads": Sweep(infogan_heads_runs, infogan_heads),
     "outlines": Sweep(outlines_runs, outlines),
     "fgan_mnist": Sweep(fgan_mnist_runs, fgan_mnist),
+    "iwae_mnist": Sweep(iwae_mnist_runs, iwae_mnist),
     "ali_grid": Sweep(ali_grid_runs, ali_grid),
     "avb_mnist": Sweep(avb_mnist_runs, avb_mnist),
     "vae_mnist_refined": Sweep(vae_mnist_refined_runs, vae_mnist_refined),
     "scapes": Sweep(scapes_runs, scapes_table),
+    "summary_plane": Sweep(summary_plane_runs, summary_plane),
+    "summary_digits": Sweep(summary_digits_runs, summary_digits),
 }
