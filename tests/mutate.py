@@ -24,21 +24,24 @@ import gc
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import resource
 import signal
 import sys
 import time
-import tomllib
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType
+from typing import NamedTuple
 
+import mutation_report
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
@@ -47,12 +50,10 @@ from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkI
 
 ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = ROOT / "_build" / "mutation"
-REPORT = ROOT / "tests" / "mutation.md"
-REASONS = ROOT / "tests" / "mutation.toml"
 
 # Module -> the test files that are tried on its mutants, in this order.
 MODULES = {
-    "divergences": "divergences bounds infogan fgan",
+    "divergences": "divergences bounds infogan",
     "bounds": "bounds models infogan",
     "optim": "optim models cyclegan",
     "metrics": "metrics",
@@ -64,9 +65,11 @@ MODULES = {
     "models/infogan": "infogan models",
     "models/vae": "vae models metrics",
 }
-ANNOTATION = "in an annotation, which nothing evaluates into a number"
-NOT_PYTHON = "not valid Python"
-ALONE = "no test runs this line"
+QUICK = 2.0  # seconds of tests in the first round
+FIRST = 20  # tests that are tried before all others are even collected
+IMPORTED = """coverage hypothesis.strategies matplotlib.pyplot mpmath numpy pytest _pytest.python
+    safetensors.torch scipy.integrate scipy.optimize scipy.special scipy.stats torch torch._dynamo
+    torch.distributions torch.testing tqdm.auto"""
 PYTEST = ["-q", "-o", "addopts=", "-p", "no:cacheprovider", "--assert=plain"]
 SLOW = 2.0  # seconds: a test that takes longer is left out
 MEMORY = 4 << 30  # bytes beyond those of the parent
@@ -99,13 +102,15 @@ class Subject:
         operator = get_operator(spec.operator_name)(**spec.operator_args)
         return mutate_code(self.source, operator, spec.occurrence)
 
-    def tests_of(self, spec: MutationSpec) -> list[str]:
-        """The tests that run the mutated statement; all of them if it runs at import."""
+    def tests_of(self, spec: MutationSpec, seconds: float) -> list[str]:
+        """The tests that run the mutated statement, all if it runs at import; of these some."""
         lines, deferred = _statement(self.tree, spec.start_pos)
         found = set().union(*(self.reached.get(line, set()) for line in lines))
         if "" in found and not deferred:
             found = set(self.seconds)
-        return sorted(found & self.seconds.keys(), key=self._urgency)
+        tests = sorted(found & self.seconds.keys(), key=self._urgency)
+        spent = accumulate(self.seconds[test] for test in tests)
+        return [test for test, until in zip(tests, spent, strict=True) if until <= seconds]
 
     def _urgency(self, test: str) -> tuple[int, float]:
         kills_a_second = (self.kills[test] + 0.1) / (self.seconds[test] + 0.01)
@@ -151,12 +156,17 @@ class Mutant(SourceFileLoader):
 class Watch:
     """A pytest plugin: chooses and orders the tests, and ends the process at the first failure."""
 
-    def __init__(self, tests: list[str] | None, say: Callable[[str], None]) -> None:
-        self.order = None if tests is None else {test: place for place, test in enumerate(tests)}
+    def __init__(self, say: Callable[[str], None], tests: list[str] | None = None) -> None:
         self.say = say
+        self.order = {test: place for place, test in enumerate(tests or [])}
+        self.functions = {test.partition("::")[2].partition("[")[0] for test in self.order}
+
+    def pytest_pycollect_makeitem(self, name: str) -> list | None:
+        unwanted = self.order and name.startswith("test") and name not in self.functions
+        return [] if unwanted else None
 
     def pytest_collection_modifyitems(self, items: list) -> None:
-        if self.order is not None:
+        if self.order:
             kept = [item for item in items if item.nodeid in self.order]
             items[:] = sorted(kept, key=lambda item: self.order[item.nodeid])
 
@@ -199,7 +209,7 @@ def _trace(file: str, say: Callable[[str], None]) -> None:
     import pytest
 
     trace = Trace()
-    status = pytest.main([*PYTEST, file], plugins=[Watch(None, say), trace])
+    status = pytest.main([*PYTEST, file], plugins=[Watch(say), trace])
     assert status == 0, f"pytest ended with {status}"
     say(trace.result())
 
@@ -207,14 +217,15 @@ def _trace(file: str, say: Callable[[str], None]) -> None:
 def _try(subject: Subject, code: CodeType, tests: list[str], say: Callable[[str], None]) -> None:
     import pytest
 
-    seconds = 10 + 5 * sum(subject.seconds[test] for test in tests)
+    seconds = 5 + 3 * sum(subject.seconds[test] for test in tests)
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
     signal.alarm(10 * int(seconds))  # for one that sleeps
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY,) * 2)
     sys.meta_path.insert(0, Mutant(subject, code))
-    for file in dict.fromkeys(test.partition("::")[0] for test in tests):
-        pytest.main([*PYTEST, file], plugins=[Watch(tests, say)])
+    for some in (tests[:FIRST], tests[FIRST:]):
+        for file in dict.fromkeys(test.partition("::")[0] for test in some):
+            pytest.main([*PYTEST, file], plugins=[Watch(say, some)])
 
 
 def fork(work: Callable[[Callable[[str], None]], None]) -> tuple[int, int]:
@@ -250,12 +261,10 @@ def _words(reading: int) -> str:
 
 
 def warm_up() -> None:
-    """Import what the tests import, but nothing of the package; pytest's configuration is theirs."""
+    """Import what the tests import, but nothing of the package; choose pytest's plugins."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ["OMP_NUM_THREADS"] = "1"
-    for name in """coverage hypothesis.strategies matplotlib.pyplot mpmath numpy pytest
-        scipy.integrate scipy.optimize scipy.special scipy.stats torch torch.distributions
-        torch._dynamo torch.testing safetensors.torch tqdm.auto _pytest.python yaml""".split():
+    for name in IMPORTED.split():
         importlib.import_module(name)
     os.chdir(ROOT)
     gc.collect()
@@ -305,11 +314,11 @@ def open_session(subject: Subject, db: WorkDB) -> None:
 def left_out(subject: Subject, spec: MutationSpec) -> str:
     """Why a mutant is not counted at all: one of two rules, or none."""
     if any(_contains(annotation, spec.start_pos) for annotation in subject.annotations):
-        return ANNOTATION
+        return mutation_report.ANNOTATION
     try:
         _compile(subject.mutated(spec), subject.path)
     except SyntaxError:
-        return NOT_PYTHON
+        return mutation_report.NOT_PYTHON
     return ""
 
 
@@ -327,46 +336,49 @@ def changed(before: str, after: str) -> str:
     return " ".join(new or old)
 
 
-def begin(subject: Subject, item: WorkItem) -> tuple[int, int] | WorkResult:
-    """Start the child of a mutant; if no test runs its line, the result at once."""
+class Trial(NamedTuple):
+    """A mutant that is being tested."""
+
+    item: WorkItem
+    diff: str
+    reading: int
+
+
+def begin(subject: Subject, item: WorkItem, seconds: float) -> tuple[int, Trial]:
+    """Start the child of a mutant; where no test runs its line, it has nothing to do."""
     spec = item.mutations[0]
-    tests = subject.tests_of(spec)
     source = subject.mutated(spec)
-    if not tests:
-        return outcome(subject, item, 0, ALONE)
-    return fork(partial(_try, subject, _compile(source, subject.path), tests))
+    code = _compile(source, subject.path)
+    pid, reading = fork(partial(_try, subject, code, subject.tests_of(spec, seconds)))
+    return pid, Trial(item, changed(subject.source, source), reading)
 
 
-def outcome(subject: Subject, item: WorkItem, status: int, words: str) -> WorkResult:
+def outcome(status: int, words: str, diff: str) -> WorkResult:
     """What the end of a child says: 0 survived, 1 a test failed, a signal: a limit or a crash."""
     code = os.waitstatus_to_exitcode(status)
-    if code == 1:
-        subject.kills[words] += 1
-    elif code < 0:
-        words = signal.Signals(-code).name
-    diff = changed(subject.source, subject.mutated(item.mutations[0]))
     if code > 1:
         return WorkResult(WorkerOutcome.EXCEPTION, words, TestOutcome.INCOMPETENT, diff)
     verdict = TestOutcome.KILLED if code else TestOutcome.SURVIVED
+    words = signal.Signals(-code).name if code < 0 else words
     return WorkResult(WorkerOutcome.NORMAL, words, verdict, diff)
 
 
-def attack(subject: Subject, items: list[WorkItem], jobs: int) -> Iterator[tuple[str, WorkResult]]:
+def attack(
+    subject: Subject, items: list[WorkItem], jobs: int, seconds: float
+) -> Iterator[tuple[str, WorkResult]]:
     """Try the mutants, so many at a time; yield job ids and results as they come."""
-    running: dict[int, tuple[int, WorkItem]] = {}
-    waiting = list(items)
-    while waiting or running:
-        if waiting and len(running) < jobs:
-            item = waiting.pop()
-            begun = begin(subject, item)
-            if isinstance(begun, WorkResult):
-                yield item.job_id, begun
-            else:
-                running[begun[0]] = begun[1], item
+    running: dict[int, Trial] = {}
+    while items or running:
+        if items and len(running) < jobs:
+            pid, trial = begin(subject, items.pop(), seconds)
+            running[pid] = trial
             continue
         pid, status = os.wait()
-        reading, item = running.pop(pid)
-        yield item.job_id, outcome(subject, item, status, _words(reading))
+        trial = running.pop(pid)
+        result = outcome(status, _words(trial.reading), trial.diff)
+        if result.test_outcome == TestOutcome.KILLED:
+            subject.kills[result.output or ""] += 1
+        yield trial.item.job_id, result
 
 
 def session_file(name: str) -> Path:
@@ -374,25 +386,39 @@ def session_file(name: str) -> Path:
     return SESSIONS / f"{name.replace('/', '.')}.sqlite"
 
 
-def test(name: str, jobs: int, again: bool) -> None:
-    """Bring the session of one module to its end."""
-    subject, start = Subject(name), time.monotonic()
+def attempt(subject: Subject, db: WorkDB, items: list[WorkItem], jobs: int, limit: float) -> None:
+    """Test these mutants and keep the results, with tests that take so many seconds."""
+    start, total, survived = time.monotonic(), len(items), 0
+    for done, (job, result) in enumerate(attack(subject, items, jobs, limit), 1):
+        if result.test_outcome == TestOutcome.SURVIVED:
+            survived += 1
+            result = WorkResult(WorkerOutcome.NORMAL, f"{limit} s", "survived", result.diff)
+        db.set_result(job, result)
+        if done % 20 == 0 or done == total:
+            minutes = (time.monotonic() - start) / 60
+            print(f"  {done} of {total}, {survived} survived, {minutes:.1f} min", flush=True)
+
+
+def test(name: str, jobs: int, quick: bool, again: bool) -> None:
+    """Bring the session of one module to its end: all mutants quickly, the survivors slowly."""
+    subject = Subject(name)
     with use_db(session_file(name)) as db:
         open_session(subject, db)
-        items = list(db.pending_work_items)
-        if again:
-            items += [i for i, r in db.completed_work_items if r.test_outcome == "survived"]
-        if not items:
-            return
-        measure(subject)
-        print(f"{name}: {len(items)} mutants, {len(subject.seconds)} tests", flush=True)
-        survived = 0
-        for done, (job, result) in enumerate(attack(subject, items, jobs), 1):
-            db.set_result(job, result)
-            survived += result.test_outcome == TestOutcome.SURVIVED
-            if done % 20 == 0 or done == len(items):
-                spent = (time.monotonic() - start) / 60
-                print(f"  {done} of {len(items)}, {survived} survived, {spent:.1f} min", flush=True)
+        subject.kills.update(result.output for _, result in db.results if result.is_killed)
+        for limit in (QUICK,) if quick else (QUICK, math.inf):
+            items = list(db.pending_work_items)
+            if limit > QUICK:
+                items = [item for item, result in db.completed_work_items if _open(result, again)]
+            if items:
+                measure(subject)
+                print(f"{name}: {len(items)} mutants, {limit} s of tests for each", flush=True)
+                attempt(subject, db, items, jobs, limit)
+
+
+def _open(result: WorkResult, again: bool) -> bool:
+    """Whether a survivor is not through with all tests, or is to go through them once more."""
+    survived = result.test_outcome == TestOutcome.SURVIVED
+    return survived and (again or result.output != f"{math.inf} s")
 
 
 def main() -> None:
@@ -400,10 +426,12 @@ def main() -> None:
     parser.add_argument("--modules", nargs="+", default=list(MODULES), choices=list(MODULES))
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
     parser.add_argument("--again", action="store_true", help="test the survivors once more")
+    parser.add_argument("--quick", action="store_true", help="no second round for the survivors")
     args = parser.parse_args()
     warm_up()
     for name in args.modules:
-        test(name, args.jobs, args.again)
+        test(name, args.jobs, args.quick, args.again)
+    sys.exit(mutation_report.write({name: session_file(name) for name in MODULES}))
 
 
 if __name__ == "__main__":

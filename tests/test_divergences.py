@@ -1,5 +1,6 @@
 """The divergences against quadrature, closed forms, brute force and 50-digit arithmetic."""
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -837,6 +838,8 @@ class TestErrors:
             function(self.good, torch.zeros(4))
         with pytest.raises(ValueError, match=r"last dimension"):
             function(self.good, torch.zeros(1))  # no silent broadcasting of the points
+        with pytest.raises(ValueError, match=r"last dimension"):
+            function(torch.zeros(1), self.good)
         with pytest.raises(ValueError, match=r"broadcast, got \(2, 3\) and \(5, 3\)"):
             function(torch.zeros(2, 3), torch.zeros(5, 3))
         with pytest.raises(TypeError, match=r"log_p must be a floating-point tensor.*int64"):
@@ -845,6 +848,9 @@ class TestErrors:
             function(self.good, [0.0, 0.0, 0.0])
         with pytest.raises(ValueError, match=r"log_p .*K >= 1"):
             function(torch.zeros(0), torch.zeros(0))
+        with pytest.raises(ValueError, match=r"log_p .*K >= 1.*\(2, 0\)"):
+            function(torch.zeros(2, 0), torch.zeros(2, 0))
+        assert function(torch.zeros(0, 3), torch.zeros(0, 3)).shape == (0,)  # no replica at all
         with pytest.raises(ValueError, match=r"log_q .*\(\)"):
             function(self.good, torch.tensor(0.0))
 
@@ -854,13 +860,28 @@ class TestErrors:
             kl(self.good, self.good, dx)
 
     def test_dx_must_have_the_length_of_the_points(self):
-        with pytest.raises(ValueError, match=r"dx must be a number or have shape \(3,\).*\(2,\)"):
-            kl(self.good, self.good, torch.ones(2))
+        for n in (1, 2, 4):
+            with pytest.raises(ValueError, match=rf"a number or have shape \(3,\).*\({n},\)"):
+                kl(self.good, self.good, torch.ones(n))
 
     @pytest.mark.parametrize("a", [INF, math.nan, "0.5", None])
     def test_a_must_be_finite(self, a):
         with pytest.raises(ValueError, match="a must be a finite real number"):
             alpha(self.good, self.good, a)
+
+    def test_a_row_cannot_be_changed(self):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            KL.f = torch.exp
+
+    @pytest.mark.parametrize("name", ["reverse_kl", "neyman", "jensen_shannon", "gan"])
+    def test_beyond_its_domain_the_conjugate_has_no_slope_and_no_nan(self, name):
+        end = {"reverse_kl": 0.0, "neyman": 1.0, "jensen_shannon": math.log(2), "gan": 0.0}[name]
+        t = torch.tensor([end - 0.5, end + 0.5], dtype=torch.float64, requires_grad=True)
+        value = ROWS[name].conjugate(t)
+        (slope,) = torch.autograd.grad(value[0] + value[1], t)
+        assert value[1] == INF
+        assert slope[0] > 0
+        assert slope[1] == 0
 
 
 # ---------------------------------------------------------------------------------------------
@@ -1054,6 +1075,20 @@ def test_best_gaussian_against_scipy(name):
     kinks = name == "total_variation"
     assert least.item() == pytest.approx(want.fun, abs=2e-6 if kinks else 1e-8)
     assert [mu.item(), sigma.log().item()] == pytest.approx(want.x, abs=5e-3 if kinks else 1e-5)
+
+
+@pytest.mark.parametrize("name", ["kl", "reverse_kl", "jensen_shannon", "pearson"])
+def test_best_gaussian_converges_as_newtons_method_does(name):
+    """A few dozen evaluations where a slope alone would need hundreds."""
+    calls = 0
+
+    def counted(log_p, log_q, dx):
+        nonlocal calls
+        calls += 1
+        return ROWS[name](log_p, log_q, dx)
+
+    best_gaussian(counted, *mixture_on_grid("M1"), (0.5, 1.9))
+    assert calls < 80
 
 
 def test_best_gaussian_of_a_gaussian_is_itself():
