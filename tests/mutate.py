@@ -66,6 +66,7 @@ MODULES = {
     "models/vae": "vae models metrics",
 }
 QUICK = 2.0  # seconds of tests in the first round
+BEST = 5  # tests that are tried before any other, by the mutants that they killed a second
 FIRST = 20  # tests that are tried before all others are even collected
 IMPORTED = """coverage hypothesis.strategies matplotlib.pyplot mpmath numpy pytest _pytest.python
     safetensors.torch scipy.integrate scipy.optimize scipy.special scipy.stats torch torch._dynamo
@@ -108,13 +109,24 @@ class Subject:
         found = set().union(*(self.reached.get(line, set()) for line in lines))
         if "" in found and not deferred:
             found = set(self.seconds)
-        tests = sorted(found & self.seconds.keys(), key=self._urgency)
+        tests = self._in_turn(sorted(found & self.seconds.keys(), key=self._urgency))
         spent = accumulate(self.seconds[test] for test in tests)
         return [test for test, until in zip(tests, spent, strict=True) if until <= seconds]
 
-    def _urgency(self, test: str) -> tuple[int, float]:
-        kills_a_second = (self.kills[test] + 0.1) / (self.seconds[test] + 0.01)
-        return self.files.index(test.partition("::")[0]), -kills_a_second
+    def _urgency(self, test: str) -> tuple[float, str]:
+        return -(self.kills[test] + 0.1) / (self.seconds[test] + 0.01), test
+
+    @staticmethod
+    def _in_turn(tests: list[str]) -> list[str]:
+        """The first few as they come; of the others one case of every test, a second of every..."""
+        cases: Counter[str] = Counter()
+        turns = []
+        for test in tests:
+            function = test.partition("[")[0]
+            cases[function] += 1
+            turns.append(cases[function])
+        order = sorted(range(len(tests)), key=lambda i: (i >= BEST, turns[i] if i >= BEST else 0))
+        return [tests[i] for i in order]
 
 
 def _contains(node: ast.AST, position: tuple[int, int]) -> bool:

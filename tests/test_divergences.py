@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize
 
+from gannotes import divergences
 from gannotes.divergences import (
     F_DIVERGENCES,
     GAN,
@@ -863,6 +864,9 @@ class TestErrors:
         for n in (1, 2, 4):
             with pytest.raises(ValueError, match=rf"a number or have shape \(3,\).*\({n},\)"):
                 kl(self.good, self.good, torch.ones(n))
+        stack = torch.zeros(5, 4, 3)
+        with pytest.raises(ValueError, match=r"a number or have shape \(3,\), got \(4,\)"):
+            kl(stack, stack, torch.ones(4))
 
     @pytest.mark.parametrize("a", [INF, math.nan, "0.5", None])
     def test_a_must_be_finite(self, a):
@@ -1077,6 +1081,26 @@ def test_best_gaussian_against_scipy(name):
     assert [mu.item(), sigma.log().item()] == pytest.approx(want.x, abs=5e-3 if kinks else 1e-5)
 
 
+def test_a_damped_step_is_newtons_with_the_moduli_of_the_curvatures():
+    """Quadratics of two variables, with numpy: definite, indefinite, and one that is cut short."""
+    A = np.array([[[2.0, 0.5], [0.5, 1.0]], [[1.0, 2.0], [2.0, -1.0]], [[0.1, 0.0], [0.0, 0.2]]])
+    b, damping = np.array([[0.3, -0.4], [0.2, 0.5], [4.0, -3.0]]), np.array([0.5, 1e-6, 0.1])
+    H, g = torch.from_numpy(A), torch.from_numpy(b)
+
+    def value(w):
+        return torch.einsum("si,sij,sj->s", w, H, w) / 2 + (g * w).sum(-1)
+
+    w = torch.zeros(3, 2, dtype=torch.float64)
+    found = divergences._damped_newton(value, w, torch.from_numpy(damping))
+    for i in range(3):
+        curvature, axes = np.linalg.eigh(A[i])
+        want = -axes @ ((axes.T @ b[i]) / (np.abs(curvature) + damping[i]))
+        want /= max(1.0, np.linalg.norm(want))
+        assert found[i].tolist() == pytest.approx(want, abs=1e-9)
+    assert found[2].norm().item() == pytest.approx(1)
+    assert 0.1 < found[:2].norm(dim=-1).min() < found[:2].norm(dim=-1).max() < 0.9
+
+
 @pytest.mark.parametrize("name", ["kl", "reverse_kl", "jensen_shannon", "pearson"])
 def test_best_gaussian_converges_as_newtons_method_does(name):
     """A few dozen evaluations where a slope alone would need hundreds."""
@@ -1111,8 +1135,9 @@ def test_best_gaussian_searches_from_several_starts_side_by_side():
 
 def test_best_gaussian_refuses():
     log_p, x, dx = mixture_on_grid("M1")
-    with pytest.raises(ValueError, match="start must have a positive sigma"):
-        best_gaussian(KL, log_p, x, dx, (0.0, 0.0))
+    for sigma in (0.0, -1.0):
+        with pytest.raises(ValueError, match="start must have a positive sigma"):
+            best_gaussian(KL, log_p, x, dx, (0.0, sigma))
     with pytest.raises(ValueError, match="start must have a finite divergence"):
         best_gaussian(PEARSON, log_p, x, dx, (-3.0, 0.2))
     with pytest.raises(ValueError, match=r"x and log_p must have one shape \(K,\)"):
