@@ -1140,8 +1140,9 @@ def test_best_gaussian_refuses():
             best_gaussian(KL, log_p, x, dx, (0.0, sigma))
     with pytest.raises(ValueError, match="start must have a finite divergence"):
         best_gaussian(PEARSON, log_p, x, dx, (-3.0, 0.2))
-    with pytest.raises(ValueError, match=r"x and log_p must have one shape \(K,\)"):
-        best_gaussian(KL, log_p, x[1:], dx, (0.0, 1.0))
+    for other, points in ((log_p, x[1:]), (log_p[1:], x), (log_p.reshape(1, -1), x.reshape(1, -1))):
+        with pytest.raises(ValueError, match=r"x and log_p must have one shape \(K,\)"):
+            best_gaussian(KL, other, points, dx, (0.0, 1.0))
     with pytest.raises(ValueError, match="dx must be positive"):
         best_gaussian(KL, log_p, x, 0.0, (0.0, 1.0))
     with pytest.raises(TypeError, match="log_p must be a floating-point tensor"):
