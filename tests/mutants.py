@@ -141,7 +141,7 @@ class Watch:
     def __init__(self, say: Callable[[str], None], tests: list[str] | None = None) -> None:
         self.say = say
         self.order = {test: place for place, test in enumerate(tests or [])}
-        self.functions = {test.partition("::")[2].partition("[")[0] for test in self.order}
+        self.functions = {test.partition("[")[0].rpartition("::")[2] for test in self.order}
 
     def pytest_pycollect_makeitem(self, name: str) -> list | None:
         unwanted = self.order and name.startswith("test") and name not in self.functions

@@ -89,41 +89,34 @@ def measure(subject: Subject) -> None:
 
 
 def open_session(subject: Subject, db: WorkDB) -> None:
-    """Fill a new session, or one of another source; leave out what is no mutant."""
+    """Fill a new session, or one of another source."""
     kept = SESSIONS / f"{subject.name.replace('/', '.')}.txt"
     if kept.exists() and kept.read_text() == subject.source and db.num_work_items:
         return
     init([subject.path.relative_to(ROOT)], db, {})
-    for item in db.work_items:
-        reason = left_out(subject, item.mutations[0])
-        if reason:
-            db.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED, output=reason))
     kept.write_text(subject.source)
 
 
-def left_out(subject: Subject, spec: MutationSpec) -> str:
-    """Why a mutant is not counted at all: one of two rules, or none."""
+def code_of(subject: Subject, spec: MutationSpec, source: str) -> CodeType | str:
+    """The code of a mutant, or the rule by which it is none and not counted."""
     if any(contains(annotation, spec.start_pos) for annotation in subject.annotations):
         return mutation_report.ANNOTATION
-    try:
-        _compile(subject.mutated(spec), subject.path)
-    except SyntaxError:
-        return mutation_report.NOT_PYTHON
-    return ""
-
-
-def _compile(source: str, path: Path) -> CodeType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
-        return compile(source, str(path), "exec", dont_inherit=True)
+        try:
+            return compile(source, str(subject.path), "exec", dont_inherit=True)
+        except SyntaxError:
+            return mutation_report.NOT_PYTHON
 
 
 def changed(before: str, after: str) -> str:
     """The lines of the mutant that are not those of the module; if it lacks some, these."""
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
-    new = [line[1:].strip() for line in lines[2:] if line.startswith("+")]
-    old = [f"without {line[1:].strip()}" for line in lines[2:] if line.startswith("-")]
-    return " ".join(new or old)
+    new, old = (
+        [line[1:].strip() for line in lines[2:] if line.startswith(sign) and line[1:].strip()]
+        for sign in "+-"
+    )
+    return " ".join(new) or f"without {' '.join(old)}"
 
 
 class Trial(NamedTuple):
@@ -134,11 +127,13 @@ class Trial(NamedTuple):
     reading: int
 
 
-def begin(subject: Subject, item: WorkItem, seconds: float) -> tuple[int, Trial]:
+def begin(subject: Subject, item: WorkItem, seconds: float) -> tuple[int, Trial] | WorkResult:
     """Start the child of a mutant; where no test runs its line, it has nothing to do."""
     spec = item.mutations[0]
     source = subject.mutated(spec)
-    code = _compile(source, subject.path)
+    code = code_of(subject, spec, source)
+    if isinstance(code, str):
+        return WorkResult(WorkerOutcome.SKIPPED, output=code)
     pid, reading = fork(partial(attack, subject, code, subject.tests_of(spec, seconds)))
     return pid, Trial(item, changed(subject.source, source), reading)
 
@@ -160,8 +155,12 @@ def results(
     running: dict[int, Trial] = {}
     while items or running:
         if items and len(running) < jobs:
-            pid, trial = begin(subject, items.pop(), seconds)
-            running[pid] = trial
+            item = items.pop()
+            begun = begin(subject, item, seconds)
+            if isinstance(begun, WorkResult):
+                yield item.job_id, begun
+            else:
+                running[begun[0]] = begun[1]
             continue
         pid, status = os.wait()
         trial = running.pop(pid)

@@ -108,6 +108,8 @@ def write(sessions: dict[str, Path]) -> str:
     """Write the report of these sessions; return what is wrong with it, or nothing."""
     rows, left = {}, []
     for module, path in sessions.items():
+        if not path.exists():
+            return f"{module} is not tested yet"
         with use_db(path, WorkDB.Mode.open) as db:
             if db.num_results < db.num_work_items:
                 return f"{module}: {db.num_work_items - db.num_results} mutants are not tested yet"
@@ -119,6 +121,6 @@ def write(sessions: dict[str, Path]) -> str:
     parts = [head + table(rows), *(listing(found, why) for found in left if found)]
     REPORT.write_text("\n\n".join(parts) + "\n")
     named = {(s.module, s.mutated) for found in left for s in found}
-    wrong = [f"no reason in {REASONS.name}: {key}" for key in sorted(named - why.keys())]
-    wrong += [f"killed, but in {REASONS.name}: {key}" for key in sorted(why.keys() - named)]
-    return "\n".join(wrong)
+    for module, line in sorted(why.keys() - named):
+        print(f"no survivor, but in {REASONS.name}: {module}: {line}")
+    return "\n".join(f"no reason in {REASONS.name}: {key}" for key in sorted(named - why.keys()))

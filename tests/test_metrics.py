@@ -423,6 +423,7 @@ def sum_of(z):
     [
         (lambda: mode_coverage(torch.zeros(3, 1), MODES, 0.1), "samples must"),
         (lambda: mode_coverage(torch.zeros(2), MODES, 0.1), "samples must"),
+        (lambda: mode_coverage(torch.zeros(3, 3), MODES, 0.1), "samples must"),
         (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(2), 0.1), "samples must"),
         (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(1, 3, 2), 0.1), "samples must"),
         (lambda: mode_coverage(torch.zeros(0, 2), MODES, 0.1), "samples and modes must"),
@@ -433,6 +434,7 @@ def sum_of(z):
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 1.0, math.nan), "radius"),
         (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3), 1.0), "samples and test"),
         (lambda: kernel_density(torch.zeros(3), torch.zeros(3, 3), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(2), 1.0), "samples and test"),
         (lambda: kernel_density(torch.zeros(1, 3, 2), torch.zeros(3, 2), 1.0), "samples and test"),
         (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(1, 3, 2), 1.0), "samples and test"),
         (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3, 1), 1.0), "samples and test"),
@@ -466,6 +468,10 @@ def sum_of(z):
         (lambda: importance_weighted(sum_of, standard_normal(2), 1.0), "samples must"),
         (lambda: importance_weighted(sum_of, standard_normal(2), 1, 0), "chunk must"),
         (lambda: importance_weighted(lambda z: z, standard_normal(2)), "log_joint: expected one"),
+        (
+            lambda: importance_weighted(lambda z: z, standard_normal(2).expand((3,)), 4),
+            r"log_joint: .* shape \(4, 3\), got \(4, 3, 2\)",
+        ),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 0), "chains must"),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 0), "temperatures"),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 1, 0), "leapfrog"),
@@ -482,6 +488,69 @@ def sum_of(z):
 def test_errors_name_the_argument(call, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         call()
+
+
+def test_what_is_in_memory_at_a_time_is_bounded(monkeypatch):
+    assert metrics.CHUNK == 2**20
+    monkeypatch.setattr(metrics, "CHUNK", 100)
+    for points, rows in ((20, 5), (200, 1), (30, 3)):
+        parts = list(metrics._square_distances(randn(33, 4), randn(points, 4, seed=1)))
+        assert [square.shape for _, square in parts[:-1]] == [(rows, points)] * (len(parts) - 1)
+        assert sum(len(square) for _, square in parts) == 33
+
+
+def test_ranks_against_scipy():
+    x = randn(2, 30, 3).round(decimals=1)
+    want = stats.rankdata(x.numpy(), axis=-2)
+    assert metrics._ranks(x).numpy() == pytest.approx(want, abs=0)
+
+
+def test_the_gap_against_counts_one_pair_at_a_time():
+    """N = 60 in 4 classes of 15: informations of contingency tables, by scipy's entropy."""
+    factors = randn(2, 60, 2)
+    codes = torch.cat([factors + 0.3 * randn(2, 60, 2, seed=1), randn(2, 60, 1, seed=2)], -1)
+    found = metrics.mutual_information_gap(codes, factors, bins=4)
+    for s in range(2):
+        c, v = (stats.rankdata(part[s].numpy(), axis=0).astype(int) for part in (codes, factors))
+        gaps = []
+        for j in range(2):
+            tables = [np.histogram2d(c[:, k], v[:, j], bins=4)[0] / 60 for k in range(3)]
+            known = [
+                stats.entropy(t.sum(0)) + stats.entropy(t.sum(1)) - stats.entropy(t.ravel())
+                for t in tables
+            ]
+            _, second, first = sorted(known)
+            gaps.append((first - second) / math.log(4))
+        assert found[s].item() == pytest.approx(np.mean(gaps), abs=1e-12)
+
+
+def test_shares_of_replicas_with_more_samples_than_classes():
+    logits = randn(2, 7, 3)
+    share, confidence = class_shares(logits)
+    assert share.shape == (2, 3)
+    for s in range(2):
+        one, sure = class_shares(logits[s])
+        assert torch.equal(share[s], one)
+        assert confidence[s] == pytest.approx(sure.item())
+
+
+def test_no_chain_moves_to_where_the_density_is_not_a_number():
+    q = Independent(Normal(torch.zeros(4, 1, dtype=F64), 1.0), 1)
+
+    def log_joint(z):
+        return torch.where(z.abs() > 4, math.nan, -z.square() / 2).sum(-1)
+
+    torch.manual_seed(0)
+    start = metrics._point(log_joint, q, torch.zeros(3, 4, 1, dtype=F64))
+    step = torch.full((4, 1), 1e4, dtype=F64)
+    for leapfrog in (1, 2):
+        end, probability = metrics._move(log_joint, q, start, 0.5, step, leapfrog)
+        assert torch.equal(probability, torch.zeros(3, 4, dtype=F64))
+        assert torch.equal(end.z, start.z)
+
+
+def test_no_replica_at_all_is_no_error():
+    assert wasserstein_1d(torch.zeros(0, 3), torch.zeros(0, 2)).shape == (0,)
 
 
 def test_the_smallest_input_that_is_accepted():
@@ -505,7 +574,8 @@ def test_the_smallest_input_that_is_accepted():
 def test_the_range_of_bandwidths_has_two_ends():
     x = randn(100, 1)
     for candidates in ([0.3, 30.0, 60.0], [0.3]):
-        with pytest.raises(ValueError, match="^bandwidths: the best, 0.3, is an end of the range"):
+        ends = rf"0.3, is an end of the range 0.3 to {candidates[-1]:.4g}; widen"
+        with pytest.raises(ValueError, match=f"^bandwidths: the best, {ends}"):
             select_bandwidth(x[:50], x[50:], candidates)
     assert select_bandwidth(x[:50], x[50:], [0.001, 0.3, 30.0]) == 0.3
 
@@ -574,8 +644,12 @@ def test_segmentation_scores_refuse_what_does_not_fit():
         metrics.segmentation_scores(-truth, truth, 2)
     with pytest.raises(ValueError, match="truth: expected classes from 0 to 1, got -1 to 0"):
         metrics.segmentation_scores(truth, -truth, 2)
+    with pytest.raises(ValueError, match="predicted: expected classes from 0 to 2, got 0 to 4"):
+        metrics.segmentation_scores(4 * truth, truth, 3)
     with pytest.raises(ValueError, match="at least one pixel"):
         metrics.segmentation_scores(truth[:0], truth[:0], 2)
+    with pytest.raises(ValueError, match="expected equal shapes"):
+        metrics.segmentation_scores(truth[:1], truth, 2)
 
 
 # Codes and factors
@@ -625,6 +699,8 @@ def test_codes_and_factors_that_do_not_fit_are_refused():
     ):
         with pytest.raises(ValueError, match=r"x and y must be \(\.\.\., N, K\).* not empty"):
             metrics.rank_correlation(first, second)
+    with pytest.raises(ValueError, match="x must be finite, got inf"):
+        metrics.rank_correlation(torch.tensor([[1.0], [math.inf]]), x[:2])
     with pytest.raises(ValueError, match="x must be finite, got inf"):
         metrics.rank_correlation(x / 0, x)
     with pytest.raises(ValueError, match="y must be finite, got nan"):
