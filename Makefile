@@ -41,7 +41,7 @@ lock: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/step.py
 
-# Half an hour the first time; after that, what changed. --jobs N: so many mutants at a time.
+# Does a test fail for every small change of the mathematics? Most of an hour; then only what changed.
 mutate: $(READY)
 	$(BIN)/python tests/mutate.py $(MUTATE)
 

@@ -8,13 +8,14 @@ cosmic-ray makes the mutants: an operator, a number, a comparison or a truth val
 fresh process for each would spend its time on importing torch. Here one process imports what the
 tests import, but nothing of the package, and forks: the child is given the mutated source of one
 module from memory, so that no file ever changes, and runs the tests that reach the mutated line,
-those first that have killed most for their time. It ends at the first failure, or when a limit of
-processor time says that the mutant does not end.
+those first that have killed most for their time: for two seconds in a first round, all of them in
+a second one, if it survived the first. It ends at the first failure, or when a limit of processor
+time says that the mutant does not end. This needs Linux.
 
-Results are kept as they come, in `_build/mutation/*.sqlite`, one ordinary session of cosmic-ray
-(`cr-report`, `cr-html`) for each module: what was killed goes on from there, and a changed module
-starts anew. Every survivor must have its reason in `tests/mutation.toml`; with these,
-`tests/mutation.md` is written.
+Results are kept as they come, in `_build/mutation/*.sqlite`, one ordinary session of cosmic-ray for
+each module (`cr-report` reads it, but counts those left out as killed): a run that was stopped goes
+on from there, and a changed module starts anew. Every survivor must have its reason in
+`tests/mutation.toml`; with these, `tests/mutation.md` is written.
 """
 
 import argparse

@@ -20,13 +20,14 @@ REPORT = HERE / "mutation.md"
 ANNOTATION = "in a type annotation"
 NOT_PYTHON = "not valid Python"
 MISSING = "no reason yet"
-COLUMNS = ("mutants", "annotation", "invalid", "tested", "killed", "survived")
+COLUMNS = ("mutants", "annotation", "invalid", "untested", "tested", "killed", "survived")
 HEAD = """# Mutation testing
 
 Written by `make mutate`. A mutant is the package with one small change: another operator, number,
 comparison or truth value, as cosmic-ray makes them. It is killed if a test fails, or does not end.
 Left out are mutants {annotation} (column *annotation*: nothing computes with it) and those that are
-{invalid} (column *invalid*). The score is the share of the others that is killed.
+{invalid} (column *invalid*). The order of the others is random; the score is the share of those
+tested so far that is killed.
 
 **{killed} of {tested} killed: {score}**
 
@@ -111,9 +112,9 @@ def write(sessions: dict[str, Path]) -> str:
         if not path.exists():
             return f"{module} is not tested yet"
         with use_db(path, WorkDB.Mode.open) as db:
-            if db.num_results < db.num_work_items:
-                return f"{module}: {db.num_work_items - db.num_results} mutants are not tested yet"
             rows[module] = count(result for _, result in db.completed_work_items)
+            rows[module]["untested"] = db.num_work_items - db.num_results
+            rows[module]["mutants"] = db.num_work_items
             left.append(survivors(module, db.completed_work_items))
     why = reasons()
     total: Counter[str] = sum(rows.values(), Counter())

@@ -344,6 +344,9 @@ def test_annealing_is_the_algorithm_written_by_hand():
     torch.testing.assert_close(last, z)
     torch.testing.assert_close(acceptance, accepted.mean(0))
     assert 0.3 < acceptance.mean() < 1
+    steps = [torch.full((4,), math.log(size), dtype=F64) for size in (0.1, 0.2, 0.3, 0.4)]
+    taken = metrics._anneal(log_joint, q, 3, 4, 2, steps)[-1]
+    assert [step.tolist() for step in taken] == [step.tolist() for step in steps]
 
 
 def test_the_pilots_find_the_acceptance_that_is_asked_for():
