@@ -136,6 +136,8 @@ def test_select_bandwidth_refuses_an_end_of_the_range():
     x = randn(100, 1)
     with pytest.raises(ValueError, match="^bandwidths: the best, 0.05, is an end of the range"):
         select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05])
+    with pytest.raises(ValueError, match="^bandwidths: the best, 0.05, is an end of the range"):
+        select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.03, 0.05])
     assert select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05], strict=False) == 0.05
 
 
@@ -410,6 +412,8 @@ def test_chunks_use_every_sample_once():
     found = importance_weighted(log_joint, q, samples=20, chunk=8)
     assert [len(part) for part in seen] == [8, 8, 4]
     z = torch.cat(seen)
+    importance_weighted(log_joint, q, samples=10, chunk=3)
+    assert [len(part) for part in seen[3:]] == [3, 3, 3, 1]
     expected = (z.sum(-1) - q.log_prob(z)).double().exp().mean(0).log()
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
@@ -471,6 +475,7 @@ def sum_of(z):
         (lambda: importance_weighted(sum_of, standard_normal(2), 1.0), "samples must"),
         (lambda: importance_weighted(sum_of, standard_normal(2), 1, 0), "chunk must"),
         (lambda: importance_weighted(lambda z: z, standard_normal(2)), "log_joint: expected one"),
+        (lambda: importance_weighted(torch.sum, standard_normal(2)), "log_joint: expected one"),
         (
             lambda: importance_weighted(lambda z: z, standard_normal(2).expand((3,)), 4),
             r"log_joint: .* shape \(4, 3\), got \(4, 3, 2\)",
@@ -508,16 +513,23 @@ def test_ranks_against_scipy():
     assert metrics._ranks(x).numpy() == pytest.approx(want, abs=0)
 
 
-def test_the_gap_against_counts_one_pair_at_a_time():
-    """N = 60 in 4 classes of 15: informations of contingency tables, by scipy's entropy."""
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_gap_against_counts_one_pair_at_a_time(ties):
+    """N = 60 in 4 classes: informations of contingency tables, by scipy's entropy."""
     factors = randn(2, 60, 2)
     codes = torch.cat([factors + 0.3 * randn(2, 60, 2, seed=1), randn(2, 60, 1, seed=2)], -1)
+    if ties:  # then the classes have unequal numbers
+        codes[..., :2] = (codes[..., :2] > torch.tensor([0.7, -0.2])).double()
     found = metrics.mutual_information_gap(codes, factors, bins=4)
     for s in range(2):
-        c, v = (stats.rankdata(part[s].numpy(), axis=0).astype(int) for part in (codes, factors))
+        c, v = (
+            np.floor((stats.rankdata(part[s].numpy(), axis=0) - 0.5) * 4 / 60)
+            for part in (codes, factors)
+        )
         gaps = []
         for j in range(2):
-            tables = [np.histogram2d(c[:, k], v[:, j], bins=4)[0] / 60 for k in range(3)]
+            edges = np.arange(5) - 0.5
+            tables = [np.histogram2d(c[:, k], v[:, j], bins=edges)[0] / 60 for k in range(3)]
             known = [
                 stats.entropy(t.sum(0)) + stats.entropy(t.sum(1)) - stats.entropy(t.ravel())
                 for t in tables
@@ -712,6 +724,8 @@ def test_codes_and_factors_that_do_not_fit_are_refused():
         metrics.rank_correlation(x, torch.ones(5, 1))
     with pytest.raises(ValueError, match="codes must have two columns or more"):
         metrics.mutual_information_gap(x[:, :1], x)
+    with pytest.raises(ValueError, match="codes must have two columns or more"):
+        metrics.mutual_information_gap(x.expand(3, 5, 2)[..., :1], x.expand(3, 5, 2))
     for bins in (9, 6, 1, 2.0, True):
         with pytest.raises(ValueError, match=f"bins must be an integer from 2 to 5, got {bins}"):
             metrics.mutual_information_gap(x, x, bins=bins)
