@@ -25,8 +25,8 @@ HEAD = """# Mutation testing
 
 Written by `make mutate`. A mutant is the package with one small change: another operator, number,
 comparison or truth value, as cosmic-ray makes them. It is killed if a test fails, or does not end.
-Left out are mutants {annotation} (column *annotation*: nothing computes with it) and those that are
-{invalid} (column *invalid*). The order of the others is random; the score is the share of those
+Left out are mutants {in_annotation} (column *annotation*: nothing computes with it) and those that are
+{not_python} (column *invalid*). The order of the others is random; the score is the share of those
 tested so far that is killed.
 
 **{killed} of {tested} killed: {score}**
@@ -118,7 +118,7 @@ def write(sessions: dict[str, Path]) -> str:
             left.append(survivors(module, db.completed_work_items))
     why = reasons()
     total: Counter[str] = sum(rows.values(), Counter())
-    head = HEAD.format(annotation=ANNOTATION, invalid=NOT_PYTHON, score=score(total), **total)
+    head = HEAD.format(in_annotation=ANNOTATION, not_python=NOT_PYTHON, score=score(total), **total)
     parts = [head + table(rows), *(listing(found, why) for found in left if found)]
     REPORT.write_text("\n\n".join(parts) + "\n")
     named = {(s.module, s.mutated) for found in left for s in found}

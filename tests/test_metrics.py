@@ -437,6 +437,7 @@ def sum_of(z):
         (lambda: mode_coverage(torch.zeros(3, 0, 2), MODES, 0.1), "samples and modes must"),
         (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(0, 2), 0.1), "samples and modes"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, math.inf), "sd"),
+        (lambda: mode_coverage(torch.zeros(3, 2), MODES, 1.0, float("inf")), "radius"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 0.0), "sd"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 1.0, math.nan), "radius"),
         (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3), 1.0), "samples and test"),
