@@ -26,8 +26,8 @@ HEAD = """# Mutation testing
 Written by `make mutate`. A mutant is the package with one small change: another operator, number,
 comparison or truth value, as cosmic-ray makes them. It is killed if a test fails, or does not end.
 Left out are mutants {in_annotation} (column *annotation*: nothing computes with it)
-and those that are {not_python} (column *invalid*). The order of the others is random; the score is the share of those
-tested so far that is killed.
+and those that are {not_python} (column *invalid*).
+The order of the others is random; the score is the share of those tested so far that is killed.
 
 **{killed} of {tested} killed: {score}**
 
