@@ -2,9 +2,11 @@
 #   PYTHON=python3.12    the interpreter for the set-up, 3.11 or newer
 #   TORCH_INDEX=URL      take torch, and torch only, from this package index (its small CPU build, for one)
 #   CHAPTERS="gan ..."   what `make notebooks` executes; every chapter when not given
+#   MUTATE="--jobs 4"    options of `make mutate`, see tests/mutate.py
 PYTHON ?= python3
 TORCH_INDEX ?=
 CHAPTERS ?=
+MUTATE ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -12,7 +14,7 @@ LOCK := requirements/lock.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 PAGE := $(CURDIR)/_build/html/index.html
 
-.PHONY: book html test notebooks lint lock bench clean
+.PHONY: book html test notebooks lint lock bench mutate clean
 
 book: html
 	@printf '\nThe book: %s\n' "$(PAGE)"
@@ -38,6 +40,10 @@ lock: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/step.py
+
+# Does a test fail for every small change of the mathematics? Most of an hour; then only what changed.
+mutate: $(READY)
+	$(BIN)/python tests/mutate.py $(MUTATE)
 
 clean:
 	rm -rf _build .hypothesis .mypy_cache .pytest_cache .ruff_cache

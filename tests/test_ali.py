@@ -318,9 +318,9 @@ def test_the_value_is_the_bound_of_the_critic_on_both_kinds_of_pairs(bound):
     )
 
 
-@pytest.mark.parametrize("K", [1, 2])
-def test_the_step_is_the_algorithm_written_by_hand_in_plain_torch(K):
-    """A07: K ascents of the critic, then both samplers on the swapped classes."""
+@pytest.mark.parametrize(("options", "K"), [({}, 1), ({"K": 1}, 1), ({"K": 2}, 2)])
+def test_the_step_is_the_algorithm_written_by_hand_in_plain_torch(options, K):
+    """A07: K ascents of the critic, 1 by default, then both samplers on the swapped classes."""
     ali = small()
     twin = copy.deepcopy(ali)
     theta_phi, omega = players(ali)
@@ -328,7 +328,7 @@ def test_the_step_is_the_algorithm_written_by_hand_in_plain_torch(K):
     batches = torch.randn(4, 16, 3, dtype=F64)
 
     torch.manual_seed(1)
-    returned = [step(ali, x, theta_phi, omega, K)["value"] for x in batches]
+    returned = [step(ali, x, theta_phi, omega, **options)["value"] for x in batches]
 
     def normal(law):
         return law.mean + law.stddev * torch.randn(law.mean.shape, dtype=F64)

@@ -509,6 +509,27 @@ def test_the_classifiers_objective_does_not_see_the_encoder(contrast):
     assert set(torch.autograd.grad(value, others, allow_unused=True)) == {None}
 
 
+def test_by_default_there_is_one_latent_sample_and_one_step_of_the_ratio():
+    avb, x = small(), coins(16, 6)
+    for method in (
+        lambda *N_z: torch.stack(avb.terms(x, *N_z)),
+        partial(avb.elbo, x),
+        partial(avb.value, x),
+    ):
+        torch.manual_seed(0)
+        default = method()
+        torch.manual_seed(0)
+        torch.testing.assert_close(default, method(1), rtol=0, atol=0)
+    (theta_phi, omega), moves = players(avb), []
+    omega.register_step_post_hook(lambda *_: moves.append("omega"))
+    torch.manual_seed(0)
+    default = step(avb, x, theta_phi, omega)["kl"]
+    assert moves == ["omega"]
+    twin = small()
+    torch.manual_seed(0)
+    torch.testing.assert_close(default, step(twin, x, *players(twin), 1)["kl"], rtol=0, atol=0)
+
+
 def test_the_value_is_the_bound_of_the_package():
     """E70: class 1 are the encoder's samples."""
     avb, x = small(), coins(50, 6)

@@ -561,9 +561,24 @@ def test_wrong_samples_are_refused(bound):
     errors_of(bound)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [((2, 3, 5), (2, 5)), ((2, 5), (2, 3, 5)), ((3, 5), (2, 5))]
+)
+def test_every_leading_dimension_must_broadcast(first, second):
+    """The last leading dimensions are compared first: (2, 3) and (2,) do not fit, (3, 2) would."""
+    with pytest.raises(ValueError, match="leading dimensions that broadcast"):
+        bernoulli(torch.zeros(first), torch.zeros(second))
+    assert bernoulli(torch.zeros(3, 2, 5), torch.zeros(2, 4)).shape == (3, 2)
+    assert bernoulli(torch.zeros(2, 4), torch.zeros(3, 2, 5)).shape == (3, 2)
+
+
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match=r"paired.*got \(3,\) and \(4,\)"):
-        relativistic(torch.zeros(3), torch.zeros(4))
+    for n, m in ((3, 4), (4, 3)):
+        with pytest.raises(ValueError, match=rf"paired.*got \({n},\) and \({m},\)"):
+            relativistic(torch.zeros(n), torch.zeros(m))
+    assert relativistic(torch.zeros(1_000), torch.ones(1_000)).item() == pytest.approx(
+        -math.log(1 + math.e)
+    )
     with pytest.raises(TypeError, match="f must be an FDivergence, got str"):
         variational("kl")
     with pytest.raises(TypeError, match="log_q must be a floating-point tensor"):

@@ -261,6 +261,55 @@ def test_each_move_raises_its_objective():
         assert objective() > before
 
 
+@pytest.mark.parametrize(("options", "lam"), [({}, 10.0), ({"lam": 0.3}, 0.3)])
+@pytest.mark.parametrize("bound", [bounds.bernoulli, bounds.least_squares])
+def test_the_step_is_the_algorithm_written_by_hand_in_plain_torch(bound, options, lam):
+    """E41 to E43, A04: first both generators, then both critics, on the same translations."""
+    model, x, y = make(bound)
+    model = model.double()
+    twin = copy.deepcopy(model)
+    theta, phi = players(model)
+    batches = [(x.double(), y.double()), (x.flip(0).double() + 1, y.double() - 1)]
+    returned = [step(model, *batch, theta, phi, **options) for batch in batches]
+
+    def move(modules, objective):
+        parameters = [p for module in modules for p in module.parameters()]
+        gradients = torch.autograd.grad(objective, parameters, retain_graph=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.data += 0.02 * gradient
+
+    for (x, y), row in zip(batches, returned, strict=True):
+        y_made, x_made = twin.G(x), twin.F(y)
+        there_and_back = (twin.F(y_made) - x).abs().sum(-1).mean()
+        there_and_back = there_and_back + (twin.G(x_made) - y).abs().sum(-1).mean()
+        games = bound(twin.D_Y(y_made), twin.D_Y(y)) + bound(twin.D_X(x_made), twin.D_X(x))
+        move((twin.G, twin.F), games - lam * there_and_back)
+        y_made, x_made = y_made.detach(), x_made.detach()
+        value = bound(twin.D_Y(y), twin.D_Y(y_made)) + bound(twin.D_X(x), twin.D_X(x_made))
+        move((twin.D_X, twin.D_Y), value)
+        torch.testing.assert_close(row["value"], value.detach())
+        torch.testing.assert_close(row["cycle"], there_and_back.detach())
+    for mine, plain in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(mine, plain, rtol=1e-11, atol=1e-11)
+
+
+def test_each_critic_is_shown_the_history_that_was_given_for_it():
+    """A04, I06."""
+    model, x, y = make()
+    old_x, old_y = torch.full((16, 2), 3.0), torch.full((16, 3), -3.0)
+    past = {"past_X": Fixed(lambda _: old_x), "past_Y": Fixed(lambda _: old_y)}
+    model = CycleGAN(model.G, model.F, model.D_X, model.D_Y, **past)
+    expected = model.value(x, y, old_y, old_x).detach()
+    torch.testing.assert_close(step(model, x, y, *players(model))["value"], expected)
+    assert history_of(History((2,)), 60) == 50  # the paper's
+    assert history_of(History((2,), 1), 60) == 1
+
+
+def history_of(history, n):
+    history(torch.zeros(n, 2))
+    return history.count
+
+
 def test_the_step_moves_all_is_deterministic_and_shows_the_critics_their_history():
     """A04."""
     ends = []

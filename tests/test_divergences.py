@@ -1,5 +1,6 @@
 """The divergences against quadrature, closed forms, brute force and 50-digit arithmetic."""
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize
 
+from gannotes import divergences
 from gannotes.divergences import (
     F_DIVERGENCES,
     GAN,
@@ -837,6 +839,8 @@ class TestErrors:
             function(self.good, torch.zeros(4))
         with pytest.raises(ValueError, match=r"last dimension"):
             function(self.good, torch.zeros(1))  # no silent broadcasting of the points
+        with pytest.raises(ValueError, match=r"last dimension"):
+            function(torch.zeros(1), self.good)
         with pytest.raises(ValueError, match=r"broadcast, got \(2, 3\) and \(5, 3\)"):
             function(torch.zeros(2, 3), torch.zeros(5, 3))
         with pytest.raises(TypeError, match=r"log_p must be a floating-point tensor.*int64"):
@@ -845,6 +849,9 @@ class TestErrors:
             function(self.good, [0.0, 0.0, 0.0])
         with pytest.raises(ValueError, match=r"log_p .*K >= 1"):
             function(torch.zeros(0), torch.zeros(0))
+        with pytest.raises(ValueError, match=r"log_p .*K >= 1.*\(2, 0\)"):
+            function(torch.zeros(2, 0), torch.zeros(2, 0))
+        assert function(torch.zeros(0, 3), torch.zeros(0, 3)).shape == (0,)  # no replica at all
         with pytest.raises(ValueError, match=r"log_q .*\(\)"):
             function(self.good, torch.tensor(0.0))
 
@@ -854,13 +861,31 @@ class TestErrors:
             kl(self.good, self.good, dx)
 
     def test_dx_must_have_the_length_of_the_points(self):
-        with pytest.raises(ValueError, match=r"dx must be a number or have shape \(3,\).*\(2,\)"):
-            kl(self.good, self.good, torch.ones(2))
+        for n in (1, 2, 4):
+            with pytest.raises(ValueError, match=rf"a number or have shape \(3,\).*\({n},\)"):
+                kl(self.good, self.good, torch.ones(n))
+        stack = torch.zeros(5, 4, 3)
+        with pytest.raises(ValueError, match=r"a number or have shape \(3,\), got \(4,\)"):
+            kl(stack, stack, torch.ones(4))
 
     @pytest.mark.parametrize("a", [INF, math.nan, "0.5", None])
     def test_a_must_be_finite(self, a):
         with pytest.raises(ValueError, match="a must be a finite real number"):
             alpha(self.good, self.good, a)
+
+    def test_a_row_cannot_be_changed(self):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            KL.f = torch.exp
+
+    @pytest.mark.parametrize("name", ["reverse_kl", "neyman", "jensen_shannon", "gan"])
+    def test_beyond_its_domain_the_conjugate_has_no_slope_and_no_nan(self, name):
+        end = {"reverse_kl": 0.0, "neyman": 1.0, "jensen_shannon": math.log(2), "gan": 0.0}[name]
+        t = torch.tensor([end - 0.5, end + 0.5], dtype=torch.float64, requires_grad=True)
+        value = ROWS[name].conjugate(t)
+        (slope,) = torch.autograd.grad(value[0] + value[1], t)
+        assert value[1] == INF
+        assert slope[0] > 0
+        assert slope[1] == 0
 
 
 # ---------------------------------------------------------------------------------------------
@@ -1056,6 +1081,40 @@ def test_best_gaussian_against_scipy(name):
     assert [mu.item(), sigma.log().item()] == pytest.approx(want.x, abs=5e-3 if kinks else 1e-5)
 
 
+def test_a_damped_step_is_newtons_with_the_moduli_of_the_curvatures():
+    """Quadratics of two variables, with numpy: definite, indefinite, and one that is cut short."""
+    A = np.array([[[2.0, 0.5], [0.5, 1.0]], [[1.0, 2.0], [2.0, -1.0]], [[0.1, 0.0], [0.0, 0.2]]])
+    b, damping = np.array([[0.3, -0.4], [0.2, 0.5], [4.0, -3.0]]), np.array([0.5, 1e-6, 0.1])
+    H, g = torch.from_numpy(A), torch.from_numpy(b)
+
+    def value(w):
+        return torch.einsum("si,sij,sj->s", w, H, w) / 2 + (g * w).sum(-1)
+
+    w = torch.zeros(3, 2, dtype=torch.float64)
+    found = divergences._damped_newton(value, w, torch.from_numpy(damping))
+    for i in range(3):
+        curvature, axes = np.linalg.eigh(A[i])
+        want = -axes @ ((axes.T @ b[i]) / (np.abs(curvature) + damping[i]))
+        want /= max(1.0, np.linalg.norm(want))
+        assert found[i].tolist() == pytest.approx(want, abs=1e-9)
+    assert found[2].norm().item() == pytest.approx(1)
+    assert 0.1 < found[:2].norm(dim=-1).min() < found[:2].norm(dim=-1).max() < 0.9
+
+
+@pytest.mark.parametrize("name", ["kl", "reverse_kl", "jensen_shannon", "pearson"])
+def test_best_gaussian_converges_as_newtons_method_does(name):
+    """A few dozen evaluations where a slope alone would need hundreds."""
+    calls = 0
+
+    def counted(log_p, log_q, dx):
+        nonlocal calls
+        calls += 1
+        return ROWS[name](log_p, log_q, dx)
+
+    best_gaussian(counted, *mixture_on_grid("M1"), (0.5, 1.9))
+    assert calls < 80
+
+
 def test_best_gaussian_of_a_gaussian_is_itself():
     x = torch.linspace(-12, 14, 2601, dtype=torch.float64)
     log_p = normal(0.7, 1.3).log_prob(x)
@@ -1076,12 +1135,14 @@ def test_best_gaussian_searches_from_several_starts_side_by_side():
 
 def test_best_gaussian_refuses():
     log_p, x, dx = mixture_on_grid("M1")
-    with pytest.raises(ValueError, match="start must have a positive sigma"):
-        best_gaussian(KL, log_p, x, dx, (0.0, 0.0))
+    for sigma in (0.0, -1.0):
+        with pytest.raises(ValueError, match="start must have a positive sigma"):
+            best_gaussian(KL, log_p, x, dx, (0.0, sigma))
     with pytest.raises(ValueError, match="start must have a finite divergence"):
         best_gaussian(PEARSON, log_p, x, dx, (-3.0, 0.2))
-    with pytest.raises(ValueError, match=r"x and log_p must have one shape \(K,\)"):
-        best_gaussian(KL, log_p, x[1:], dx, (0.0, 1.0))
+    for other, points in ((log_p, x[1:]), (log_p[1:], x), (log_p.reshape(1, -1), x.reshape(1, -1))):
+        with pytest.raises(ValueError, match=r"x and log_p must have one shape \(K,\)"):
+            best_gaussian(KL, other, points, dx, (0.0, 1.0))
     with pytest.raises(ValueError, match="dx must be positive"):
         best_gaussian(KL, log_p, x, 0.0, (0.0, 1.0))
     with pytest.raises(TypeError, match="log_p must be a floating-point tensor"):

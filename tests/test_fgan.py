@@ -537,6 +537,12 @@ def test_the_best_critic_takes_for_data_exactly_what_is_denser_under_the_data(na
     assert 0.2 < got.float().mean() < 0.8
 
 
+def test_where_both_densities_are_equal_nothing_is_taken_for_data():
+    """E51: the inequality is strict; for KL, whose t is the raw output, f'(1) = 1."""
+    model = FGAN(nn.Identity(), nn.Flatten(-2), standard_normal(1), KL)
+    assert model.is_data(torch.tensor([[0.999], [1.0], [1.001]])).tolist() == [False, False, True]
+
+
 # ---------------------------------------------------------------------------------------------
 # What is refused, and a row of one's own
 

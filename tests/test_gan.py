@@ -177,6 +177,9 @@ def test_the_critic_moves_K_times_and_the_generator_rests_meanwhile(K):
         player.register_step_post_hook(lambda *_, name=name: moves.append(name))
     step(gan, torch.randn(4, 2, dtype=torch.float64), theta, phi, K=K)
     assert moves == ["phi"] * K + ["theta"]
+    moves.clear()
+    step(gan, torch.randn(4, 2, dtype=torch.float64), theta, phi)
+    assert moves == ["phi", "theta"]
 
 
 def test_replicas_are_independent_games():
@@ -298,6 +301,29 @@ def test_the_squared_gradient_of_a_quadratic_critic():
     image = torch.randn(4, 1, 5, 5, dtype=torch.float64)
     _, penalty = squared_gradient(lambda t: t.square().flatten(1).sum(1), image)
     torch.testing.assert_close(penalty, 4 * image.square().flatten(1).sum(1).mean())
+
+
+@pytest.mark.parametrize("bound", [bounds.bernoulli, bounds.relativistic])
+def test_the_regularised_step_is_written_out_for_a_linear_critic(bound):
+    """With r(x) = w x + b both penalties are w^2, so that the critic ascends V - gamma w^2."""
+    gan, x, z = logistic_toy()
+    gan.bound, gamma, lr = bound, 3.0, 0.25
+    w, b, shift = (
+        torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.7, -0.3, -1.0)
+    )
+    theta, phi = (torch.optim.SGD(net.parameters(), lr) for net in (gan.G, gan.D))
+    value = step_regularised(gan, x, theta, phi, gamma)["value"]
+
+    x, x_q = x[:, 0], 0.5 * z[:, 0] + shift
+    penalised = bound(w * x + b, w * x_q + b) - gamma * w**2
+    dw, db = torch.autograd.grad(penalised, (w, b), retain_graph=True)
+    w_, b_ = (w + lr * dw).detach(), (b + lr * db).detach()
+    (dshift,) = torch.autograd.grad(bound(w_ * x_q + b_, w_ * x + b_), shift)
+    torch.testing.assert_close(value, penalised.detach())
+    torch.testing.assert_close(gan.D[0].weight.squeeze().detach(), w_)
+    torch.testing.assert_close(gan.D[0].bias.squeeze().detach(), b_)
+    torch.testing.assert_close(gan.G.bias.squeeze().detach(), (shift + lr * dshift).detach())
+    assert dshift.abs() > 0.01
 
 
 def dirac(gamma: float, steps: int) -> float:

@@ -212,6 +212,53 @@ def test_each_head_receives_the_gradient_of_its_own_term():
         torch.testing.assert_close(mine, a + lam * b)
 
 
+@pytest.mark.parametrize("lam", [None, 0.3, [2.0, 0.0, 0.1]])
+@pytest.mark.parametrize("replicas", [None, 2])
+def test_the_step_is_the_algorithm_written_by_hand_in_plain_torch(replicas, lam):
+    """E35, A03: critic and code network, then the generator; both want to read the code."""
+    model = make(replicas)
+    lead = [] if replicas is None else [replicas]
+    twin, x = copy.deepcopy(model), torch.randn(*lead, 16, 2)
+    theta, phi_eta = players(model)
+    weight = 1.0 if lam is None else torch.tensor(lam)
+    options = {} if lam is None else {"lam": weight}
+    torch.manual_seed(7)
+    returned = [step(model, x, theta, phi_eta, **options) for _ in range(3)]
+    torch.manual_seed(7)
+
+    def terms():
+        z, c = twin.p_0.sample((*lead, 16)), twin.p_c.sample((*lead, 16))
+        h_p, h_q = twin.trunk(x), twin.trunk(twin.G(torch.cat([z, c], -1)))
+        readable = twin.Q(h_q).log_probs(c).mean(-2) + twin.p_c.entropies()
+        return twin.D(h_p), twin.D(h_q), readable
+
+    def move(modules, objective):
+        parameters = [p for module in modules for p in module.parameters()]
+        found = torch.autograd.grad(objective.sum(), parameters)
+        for parameter, gradient in zip(parameters, found, strict=True):
+            parameter.data += 0.05 * gradient
+
+    for row in returned:
+        v_p, v_q, readable = terms()
+        value = bounds.bernoulli(v_p, v_q)
+        move((twin.trunk, twin.D, twin.Q), value + (weight * readable).sum(-1))
+        torch.testing.assert_close(row["value"], value)
+        torch.testing.assert_close(row["information"], readable)
+        v_p, v_q, readable = terms()
+        move((twin.G,), bounds.bernoulli(v_q, v_p) + (weight * readable).sum(-1))
+    for mine, plain in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(mine, plain)
+
+
+def test_unless_it_is_flipped_the_value_is_that_of_the_critic():
+    model, x = make(), torch.randn(16, 2)
+    values = []
+    for options in ({}, {"flip": False}, {"flip": True}):
+        torch.manual_seed(7)
+        values.append(model.objectives(x, **options)[0].item())
+    assert values[0] == values[1] != values[2]
+
+
 def test_without_weight_the_step_is_that_of_a_gan_and_the_code_network_rests():
     """E35."""
     model, x = make(), torch.randn(16, 2)

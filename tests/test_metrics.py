@@ -1,5 +1,6 @@
 """Metrics against scipy, brute force, quadrature and closed forms."""
 
+import inspect
 import math
 
 import numpy as np
@@ -135,6 +136,8 @@ def test_select_bandwidth_refuses_an_end_of_the_range():
     x = randn(100, 1)
     with pytest.raises(ValueError, match="^bandwidths: the best, 0.05, is an end of the range"):
         select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05])
+    with pytest.raises(ValueError, match="^bandwidths: the best, 0.05, is an end of the range"):
+        select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.03, 0.05])
     assert select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05], strict=False) == 0.05
 
 
@@ -303,6 +306,51 @@ def test_a_move_leaves_its_target_invariant():
     assert stats.kstest(found.z[:, 0].numpy(), stats.t(6, 1, 2).cdf).pvalue > 0.01
 
 
+def test_annealing_is_the_algorithm_written_by_hand():
+    """I10: Neal's weights, leapfrog steps of random length, Metropolis, tuning."""
+    mean, sd = torch.tensor([0.5, -1.0], dtype=F64), torch.tensor([0.8, 1.5], dtype=F64)
+    q = Independent(Normal(mean.expand(4, 2), sd), 1)
+
+    def log_joint(z):
+        return -(z**4).sum(-1) / 4 + 1.7
+
+    torch.manual_seed(5)
+    log_weights, last, acceptance, used = metrics._anneal(log_joint, q, 3, 3, 2, None)
+
+    torch.manual_seed(5)
+    z, log_step = q.sample((3,)), torch.full((4,), 0.3, dtype=F64).log()
+    log_w, accepted = torch.zeros(3, 4, dtype=F64), torch.zeros(3, 4, dtype=F64)
+    for turn, beta in enumerate((1 / 3, 2 / 3, 1.0)):
+        log_w += (log_joint(z) - q.log_prob(z)) / 3
+        torch.testing.assert_close(used[turn], log_step)
+
+        def energy(z, v, beta=beta):
+            return v.square().sum(-1) / 2 - (1 - beta) * q.log_prob(z) - beta * log_joint(z)
+
+        def slope(z, beta=beta):
+            return (1 - beta) * (mean - z) / sd**2 - beta * z**3
+
+        first = torch.randn(3, 4, 2, dtype=F64)
+        h = log_step.exp()[:, None] * sd * (0.5 + torch.rand(3, 4, dtype=F64))[..., None]
+        new, v = z, first
+        for _ in range(2):
+            v = v + h / 2 * slope(new)
+            new = new + h * v
+            v = v + h / 2 * slope(new)
+        probability = (energy(z, first) - energy(new, v)).exp().clamp(max=1)
+        accept = torch.rand(3, 4, dtype=F64) < probability
+        z = torch.where(accept[..., None], new, z)
+        accepted += probability / 3
+        log_step = log_step + 0.2 * (probability.mean(0) - 0.65)
+    torch.testing.assert_close(log_weights, log_w)
+    torch.testing.assert_close(last, z)
+    torch.testing.assert_close(acceptance, accepted.mean(0))
+    assert 0.3 < acceptance.mean() < 1
+    steps = [torch.full((4,), math.log(size), dtype=F64) for size in (0.1, 0.2, 0.3, 0.4)]
+    taken = metrics._anneal(log_joint, q, 3, 4, 2, steps)[-1]
+    assert [step.tolist() for step in taken] == [step.tolist() for step in steps]
+
+
 def test_the_pilots_find_the_acceptance_that_is_asked_for():
     log_joint, q, _, _, _ = linear_gaussian(20, 8, 5, 0.5)
     found = annealed_importance_sampling(log_joint, q, temperatures=100)
@@ -364,6 +412,8 @@ def test_chunks_use_every_sample_once():
     found = importance_weighted(log_joint, q, samples=20, chunk=8)
     assert [len(part) for part in seen] == [8, 8, 4]
     z = torch.cat(seen)
+    importance_weighted(log_joint, q, samples=10, chunk=3)
+    assert [len(part) for part in seen[3:]] == [3, 3, 3, 1]
     expected = (z.sum(-1) - q.log_prob(z)).double().exp().mean(0).log()
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
@@ -379,34 +429,197 @@ def sum_of(z):
     ("call", "name"),
     [
         (lambda: mode_coverage(torch.zeros(3, 1), MODES, 0.1), "samples must"),
+        (lambda: mode_coverage(torch.zeros(2), MODES, 0.1), "samples must"),
+        (lambda: mode_coverage(torch.zeros(3, 3), MODES, 0.1), "samples must"),
+        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(2), 0.1), "samples must"),
+        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(1, 3, 2), 0.1), "samples must"),
         (lambda: mode_coverage(torch.zeros(0, 2), MODES, 0.1), "samples and modes must"),
+        (lambda: mode_coverage(torch.zeros(3, 0, 2), MODES, 0.1), "samples and modes must"),
+        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(0, 2), 0.1), "samples and modes"),
+        (lambda: mode_coverage(torch.zeros(3, 2), MODES, math.inf), "sd"),
+        (lambda: mode_coverage(torch.zeros(3, 2), MODES, 1.0, float("inf")), "radius"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 0.0), "sd"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 1.0, math.nan), "radius"),
         (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(3), torch.zeros(3, 3), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(2), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(1, 3, 2), torch.zeros(3, 2), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(1, 3, 2), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3, 1), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(3, 1), torch.zeros(3, 2), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(0, 2), torch.zeros(3, 2), 1.0), "samples and test"),
+        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(0, 2), 1.0), "samples and test"),
         (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3, 2), -1.0), "bandwidth"),
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(0, 2), [1.0]), "samples and val"),
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), []), "bandwidths"),
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), [0.0]), "bandwidths"),
         (lambda: standard_error(torch.zeros(3, 1)), "values"),
         (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 1)), "x and reference"),
+        (lambda: standard_error(torch.tensor(1.0)), "values"),
         (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 4), "k must"),
+        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 0), "k must"),
+        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 1.0), "k must"),
         (lambda: class_shares(torch.zeros(3)), "logits"),
+        (lambda: class_shares(torch.zeros(0, 3)), "logits"),
         (lambda: inception_score(torch.zeros(3)), "logits must be"),
         (lambda: inception_score(torch.zeros(0, 3)), "logits must be"),
         (lambda: inception_score(torch.tensor([[0.0, math.nan]])), "logits must have"),
         (lambda: wasserstein_1d(torch.zeros(0), torch.zeros(1)), "x and y must"),
+        (lambda: wasserstein_1d(torch.zeros(1), torch.zeros(0)), "x and y must"),
+        (lambda: wasserstein_1d(torch.tensor(0.0), torch.zeros(1)), "x and y must"),
+        (lambda: wasserstein_1d(torch.zeros(1), torch.tensor(0.0)), "x and y must"),
         (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(3, 1)), "x and y: leading"),
+        (lambda: wasserstein_1d(torch.zeros(2, 3, 1), torch.zeros(2, 1)), "x and y: leading"),
+        (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(2, 3, 1)), "x and y: leading"),
         (lambda: importance_weighted(sum_of, standard_normal(2), 0), "samples must"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), True), "samples must"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), 1.0), "samples must"),
         (lambda: importance_weighted(sum_of, standard_normal(2), 1, 0), "chunk must"),
         (lambda: importance_weighted(lambda z: z, standard_normal(2)), "log_joint: expected one"),
+        (lambda: importance_weighted(torch.sum, standard_normal(2)), "log_joint: expected one"),
+        (
+            lambda: importance_weighted(lambda z: z, standard_normal(2).expand((3,)), 4),
+            r"log_joint: .* shape \(4, 3\), got \(4, 3, 2\)",
+        ),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 0), "chains must"),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 0), "temperatures"),
+        (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 1, 0), "leapfrog"),
+        (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 1, 1, 0), "pilots"),
         (lambda: annealed_importance_sampling(sum_of, Normal(0.0, 1.0)), "q: expected vectors"),
+        (
+            lambda: annealed_importance_sampling(
+                sum_of, Independent(Normal(torch.zeros(2, 3), 1.0), 2)
+            ),
+            "q: expected vectors",
+        ),
     ],
 )
 def test_errors_name_the_argument(call, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         call()
+
+
+def test_what_is_in_memory_at_a_time_is_bounded(monkeypatch):
+    assert metrics.CHUNK == 2**20
+    monkeypatch.setattr(metrics, "CHUNK", 100)
+    for points, rows in ((20, 5), (200, 1), (30, 3)):
+        parts = list(metrics._square_distances(randn(33, 4), randn(points, 4, seed=1)))
+        assert [square.shape for _, square in parts[:-1]] == [(rows, points)] * (len(parts) - 1)
+        assert sum(len(square) for _, square in parts) == 33
+
+
+def test_ranks_against_scipy():
+    x = randn(2, 30, 3).round(decimals=1)
+    want = stats.rankdata(x.numpy(), axis=-2)
+    assert metrics._ranks(x).numpy() == pytest.approx(want, abs=0)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_gap_against_counts_one_pair_at_a_time(ties):
+    """N = 60 in 4 classes: informations of contingency tables, by scipy's entropy."""
+    factors = randn(2, 60, 2)
+    codes = torch.cat([factors + 0.3 * randn(2, 60, 2, seed=1), randn(2, 60, 1, seed=2)], -1)
+    if ties:  # then the classes have unequal numbers
+        codes[..., :2] = (codes[..., :2] > torch.tensor([0.7, -0.2])).double()
+    found = metrics.mutual_information_gap(codes, factors, bins=4)
+    for s in range(2):
+        c, v = (
+            np.floor((stats.rankdata(part[s].numpy(), axis=0) - 0.5) * 4 / 60)
+            for part in (codes, factors)
+        )
+        gaps = []
+        for j in range(2):
+            edges = np.arange(5) - 0.5
+            tables = [np.histogram2d(c[:, k], v[:, j], bins=edges)[0] / 60 for k in range(3)]
+            known = [
+                stats.entropy(t.sum(0)) + stats.entropy(t.sum(1)) - stats.entropy(t.ravel())
+                for t in tables
+            ]
+            _, second, first = sorted(known)
+            gaps.append((first - second) / math.log(4))
+        assert found[s].item() == pytest.approx(np.mean(gaps), abs=1e-12)
+
+
+def test_shares_of_replicas_with_more_samples_than_classes():
+    logits = randn(2, 7, 3)
+    share, confidence = class_shares(logits)
+    assert share.shape == (2, 3)
+    for s in range(2):
+        one, sure = class_shares(logits[s])
+        assert torch.equal(share[s], one)
+        assert confidence[s] == pytest.approx(sure.item())
+
+
+def test_no_chain_moves_to_where_the_density_is_not_a_number():
+    q = Independent(Normal(torch.zeros(4, 1, dtype=F64), 1.0), 1)
+
+    def log_joint(z):
+        return torch.where(z.abs() > 4, math.nan, -z.square() / 2).sum(-1)
+
+    torch.manual_seed(0)
+    start = metrics._point(log_joint, q, torch.zeros(3, 4, 1, dtype=F64))
+    step = torch.full((4, 1), 1e4, dtype=F64)
+    for leapfrog in (1, 2):
+        end, probability = metrics._move(log_joint, q, start, 0.5, step, leapfrog)
+        assert torch.equal(probability, torch.zeros(3, 4, dtype=F64))
+        assert torch.equal(end.z, start.z)
+
+
+def test_no_replica_at_all_is_no_error():
+    assert wasserstein_1d(torch.zeros(0, 3), torch.zeros(0, 2)).shape == (0,)
+
+
+def test_the_smallest_input_that_is_accepted():
+    one = torch.ones(1, 1)
+    assert mode_coverage(one, one, 1e-3) == (1, 1.0)
+    assert kernel_density(one, one, 1.0).item() == pytest.approx(stats.norm.logpdf(0))
+    assert nearest_neighbours(one, one, 1)[1].tolist() == [[0]]
+    assert nearest_neighbours(one, torch.tensor([[3.0], [2.0]]), 2)[1].tolist() == [[1, 0]]
+    assert standard_error(torch.tensor([2.0, 6.0])).item() == pytest.approx(2)
+    assert wasserstein_1d(one[0], 3 * one[0]) == 2
+    assert metrics.segmentation_scores(torch.tensor([1]), torch.tensor([1]), 2) == (1, 1, 1, 1)
+    assert importance_weighted(sum_of, standard_normal(2), 1, 1).shape == ()
+    found = annealed_importance_sampling(sum_of, standard_normal(2), 1, 1, 1, 1)
+    assert [tuple(part.shape) for part in found] == [(), (1,), (1, 2), ()]
+    two = torch.tensor([[1.0], [2.0]])
+    assert metrics.rank_correlation(two, two).item() == pytest.approx(1)
+    gap = metrics.mutual_information_gap(torch.cat([two, two.flip(0)], 1), two, bins=2)
+    assert gap.item() == pytest.approx(0, abs=1e-12)  # both codes tell the factor
+
+
+def test_the_range_of_bandwidths_has_two_ends():
+    x = randn(100, 1)
+    for candidates in ([0.3, 30.0, 60.0], [0.3]):
+        ends = rf"0.3, is an end of the range 0.3 to {candidates[-1]:.4g}; widen"
+        with pytest.raises(ValueError, match=f"^bandwidths: the best, {ends}"):
+            select_bandwidth(x[:50], x[50:], candidates)
+    assert select_bandwidth(x[:50], x[50:], [0.001, 0.3, 30.0]) == 0.3
+
+
+def test_the_defaults_are_those_that_the_docstrings_and_the_papers_give():
+    """I10: 16 chains; Srivastava et al.: three standard deviations."""
+
+    def defaults(function):
+        found = inspect.signature(function).parameters.values()
+        return {p.name: p.default for p in found if p.default is not p.empty}
+
+    assert defaults(mode_coverage) == {"radius": 3.0}
+    assert defaults(select_bandwidth) == {"strict": True}
+    assert defaults(nearest_neighbours) == {"k": 1}
+    assert defaults(metrics.mutual_information_gap) == {"bins": 20}
+    assert defaults(importance_weighted) == {"samples": 5000, "chunk": 100}
+    annealing = {"chains": 16, "temperatures": 500, "leapfrog": 10, "pilots": 4}
+    assert defaults(annealed_importance_sampling) == annealing
+
+
+def test_transport_of_replicas_broadcasts():
+    x, y = randn(2, 3, 40), randn(3, 50, seed=1)
+    found = wasserstein_1d(x, y)
+    assert found.shape == (2, 3)
+    for i, j in np.ndindex(2, 3):
+        want = stats.wasserstein_distance(x[i, j], y[j])
+        assert found[i, j].item() == pytest.approx(want, abs=1e-12)
+    torch.testing.assert_close(wasserstein_1d(y, x), found)
 
 
 # Segmentation
@@ -441,6 +654,18 @@ def test_segmentation_scores_refuse_what_does_not_fit():
         metrics.segmentation_scores(torch.zeros(3, dtype=torch.int64), truth, 2)
     with pytest.raises(ValueError, match="truth: expected classes from 0 to 0, got 0 to 1"):
         metrics.segmentation_scores(torch.zeros_like(truth), truth, 1)
+    with pytest.raises(ValueError, match="predicted: expected classes from 0 to 1, got 0 to 2"):
+        metrics.segmentation_scores(2 * truth, truth, 2)
+    with pytest.raises(ValueError, match="predicted: expected classes from 0 to 1, got -1 to 0"):
+        metrics.segmentation_scores(-truth, truth, 2)
+    with pytest.raises(ValueError, match="truth: expected classes from 0 to 1, got -1 to 0"):
+        metrics.segmentation_scores(truth, -truth, 2)
+    with pytest.raises(ValueError, match="predicted: expected classes from 0 to 2, got 0 to 4"):
+        metrics.segmentation_scores(4 * truth, truth, 3)
+    with pytest.raises(ValueError, match="at least one pixel"):
+        metrics.segmentation_scores(truth[:0], truth[:0], 2)
+    with pytest.raises(ValueError, match="expected equal shapes"):
+        metrics.segmentation_scores(truth[:1], truth, 2)
 
 
 # Codes and factors
@@ -481,13 +706,30 @@ def test_codes_and_factors_that_do_not_fit_are_refused():
     x = torch.rand(5, 2)
     with pytest.raises(ValueError, match=r"x and y must be \(\.\.\., N, K\)"):
         metrics.rank_correlation(x, torch.rand(4, 2))
+    for first, second in (
+        (x[:, 0], x[:, 0]),
+        (x[:, :0], x),
+        (x, x[:, :0]),
+        (x.expand(3, 5, 2), x),
+        (x.expand(3, 5, 2), x.expand(2, 5, 2)),
+    ):
+        with pytest.raises(ValueError, match=r"x and y must be \(\.\.\., N, K\).* not empty"):
+            metrics.rank_correlation(first, second)
+    with pytest.raises(ValueError, match="x must be finite, got inf"):
+        metrics.rank_correlation(torch.tensor([[1.0], [math.inf]]), x[:2])
+    with pytest.raises(ValueError, match="x must be finite, got inf"):
+        metrics.rank_correlation(x / 0, x)
     with pytest.raises(ValueError, match="y must be finite, got nan"):
         metrics.rank_correlation(x, x * math.nan)
     with pytest.raises(ValueError, match="y: a column is constant, and has no ranks"):
         metrics.rank_correlation(x, torch.ones(5, 1))
     with pytest.raises(ValueError, match="codes must have two columns or more"):
         metrics.mutual_information_gap(x[:, :1], x)
-    with pytest.raises(ValueError, match="bins must be an integer from 2 to 5, got 9"):
-        metrics.mutual_information_gap(x, x, bins=9)
+    with pytest.raises(ValueError, match="codes must have two columns or more"):
+        metrics.mutual_information_gap(x.expand(3, 5, 2)[..., :1], x.expand(3, 5, 2))
+    for bins in (9, 6, 1, 2.0, True):
+        with pytest.raises(ValueError, match=f"bins must be an integer from 2 to 5, got {bins}"):
+            metrics.mutual_information_gap(x, x, bins=bins)
+    assert metrics.mutual_information_gap(x, x, bins=5).shape == ()
     with pytest.raises(ValueError, match="factors: a column is constant, and has no entropy"):
         metrics.mutual_information_gap(x, torch.ones(5, 1), bins=2)

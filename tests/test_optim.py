@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from gannotes.optim import ascend, descend, descend_ascend, fit
+from gannotes import optim
+from gannotes.optim import ascend, descend, descend_ascend, fit, linear_decay
 
 
 def player(value: float, rate: float = 0.1) -> tuple[torch.Tensor, torch.optim.Optimizer]:
@@ -138,6 +139,25 @@ def test_fit_names_the_step_that_failed():
     assert x.item() == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(
+    ("steps", "options", "saved"),
+    [(7, {"every": 3}, [3, 6, 7]), (1, {"every": 1}, [1, 1]), (1_001, {}, [500, 1_000, 1_001])],
+)
+def test_fit_saves_every_so_many_steps_and_at_the_end(tmp_path, monkeypatch, steps, options, saved):
+    x, theta = player(1.0)
+    written = []
+    monkeypatch.setattr(
+        optim.Checkpoint, "write", lambda self, rows, total: written.append((len(rows), total))
+    )
+
+    def step(_):
+        return {"rate": x.new_tensor(theta.param_groups[0]["lr"])}
+
+    history = fit(step, range(steps), checkpoint=tmp_path / "run.safetensors", **options)
+    assert written == [(number, steps) for number in saved]
+    assert history["rate"].tolist() == [0.1] * steps
+
+
 def test_fit_of_no_batches_is_an_empty_history():
     assert fit(lambda batch: {}, [], progress=False) == {}
 
@@ -148,3 +168,11 @@ def test_the_bar_is_shown_only_on_request(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
     fit(lambda batch: {}, range(3))
     assert "3" in capsys.readouterr().err
+
+
+def test_the_decay_is_refused_where_it_has_no_meaning():
+    for constant, decay in ((-1, 5), (-2, 5), (5, 0), (5, -1)):
+        with pytest.raises(ValueError, match=f"constant, decay: .* got {constant} and {decay}"):
+            linear_decay(constant, decay)
+    at_once = linear_decay(0, 1)
+    assert [at_once(t) for t in (0, 1, 2)] == [1.0, 0.0, 0.0]

@@ -459,6 +459,22 @@ def test_the_decoders_spread_belongs_to_theta():
     assert changed == {"decoder.net.weight", "decoder.net.bias", "decoder.log_sd"}
 
 
+def test_by_default_there_is_one_latent_sample():
+    encoder = Gaussian(affine(W.T, tensor(0.1, -0.2)), log_sd=nn.Parameter(tensor(-0.5, 0.2)))
+    vae, x = ppca(encoder), DATA
+    theta_phi = torch.optim.SGD(vae.parameters(), lr=0.0)
+    for method in (
+        lambda *N_z: torch.stack(vae.terms(x, *N_z)),
+        lambda *N_z: vae.elbo(x, *N_z),
+        lambda *N_z: vae.elbo_score(x, *N_z),
+        lambda *N_z: step(vae, x, theta_phi, *N_z)["elbo"],
+    ):
+        torch.manual_seed(0)
+        default = method()
+        torch.manual_seed(0)
+        torch.testing.assert_close(default, method(1), rtol=0, atol=0)
+
+
 def test_replicas_are_independent_models():
     torch.manual_seed(0)
     encoder, decoder = nets.mlp(6, 8, 4, replicas=3), nets.mlp(2, 8, 6, replicas=3)
@@ -492,8 +508,9 @@ def test_images_pass_through_convolutions_with_several_latent_samples():
 def test_wrong_input_is_named():
     vae, x = small(), coins(3, 6)
     for call in (vae.elbo, vae.elbo_score, vae.importance_weighted):
-        with pytest.raises(ValueError, match="N_z: expected a positive integer, got 0"):
-            call(x, 0)
+        for N_z in (0, 1.0, True):
+            with pytest.raises(ValueError, match=f"N_z: expected a positive integer, got {N_z}"):
+                call(x, N_z)
     plain = VAE(nets.mlp(6, 4).double(), vae.decoder, vae.p_0)
     with pytest.raises(TypeError, match="encoder: expected a network that returns a Distribution"):
         plain.elbo(x)
