@@ -453,6 +453,10 @@ def sum_of(z):
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(0, 2), [1.0]), "samples and val"),
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), []), "bandwidths"),
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), [0.0]), "bandwidths"),
+        (
+            lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), [0.1, 1.0, -1.0]),
+            "bandwidths must",
+        ),
         (lambda: standard_error(torch.zeros(3, 1)), "values"),
         (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 1)), "x and reference"),
         (lambda: standard_error(torch.tensor(1.0)), "values"),
