@@ -156,13 +156,13 @@ def _encoder(arena: Arena, outputs: int) -> nn.Module:
     return arena.quick(arena.trunk().append(arena.affine(arena.features, outputs)))
 
 
-def _of_pairs(arena: Arena, calm: Callable[[nn.Sequential], nn.Sequential]) -> nets.Pair:
+def _of_pairs(arena: Arena) -> nets.Pair:
     """A critic of data and latent points, in this order."""
     image = arena.trunk().append(arena.affine(arena.features, WIDTH))
     point = nn.Sequential(arena.affine(arena.k, WIDTH), nets.leaky_relu())
     point.append(arena.affine(WIDTH, WIDTH))
     head = nn.Sequential(nets.leaky_relu(), arena.affine(WIDTH, 1), nn.Flatten(-2))
-    return nets.Pair(calm(image), calm(point), calm(head))
+    return nets.Pair(image, point, head)
 
 
 def _adam(rate: float, *players: nn.Module) -> Adam:
@@ -235,7 +235,7 @@ def _vae(arena: Arena, p_0: Distribution) -> Contestant:
 
 def _ali(arena: Arena, p_0: Distribution) -> Contestant:
     encoder = Gaussian(_encoder(arena, 2 * arena.k))
-    model = ali.ALI(encoder, arena.conditional(), arena.quick(_of_pairs(arena, same)), p_0)
+    model = ali.ALI(encoder, arena.conditional(), arena.quick(_of_pairs(arena)), p_0)
     theta_phi = _adam(arena.rates[0], model.encoder, model.decoder)
     omega = _adam(arena.rates[1], model.D)
     one = partial(ali.step, model, theta_phi=theta_phi, omega=omega)
@@ -249,7 +249,7 @@ def _avb(arena: Arena, p_0: Distribution) -> Contestant:
     head.append(arena.affine(WIDTH, arena.k))
     pair = arena.quick(nets.Pair(nn.Identity(), noise, head))
     encoder = Implicit(_encoder(arena, WIDTH), pair, p_0)
-    of_pairs = _of_pairs(arena, same)
+    of_pairs = _of_pairs(arena)
     r = arena.quick(nets.Pair(of_pairs.second, of_pairs.first, of_pairs.head))
     model = avb.AVB(encoder, arena.likelihood(), r, p_0, arena.contrast)
     theta_phi = _adam(arena.rates[0], model.encoder, model.decoder)
