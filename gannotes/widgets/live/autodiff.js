@@ -89,30 +89,4 @@ export class Tape {
       this.recording = before;
     }
   }
-
-  // The gradients of the sum of y; `create` keeps them on the tape, to be differentiated again.
-  gradients(y, xs, add, create = false) {
-    const needed = this.between(y, xs), g = new Array(y.id + 1), before = this.recording;
-    this.recording = create;
-    if (y.id >= 0) g[y.id] = this.constant(y.r, y.c, 1);
-    for (let i = y.id; i >= 0; i--) {
-      const { inputs, back } = this.entries[i];
-      if (!g[i] || !needed[i] || !back) continue;
-      const wanted = inputs.map((x) => needed[x.id] === 1), parts = back(g[i], wanted);
-      inputs.forEach(({ id }, j) => {
-        if (wanted[j]) g[id] = g[id] ? add(g[id], parts[j]) : parts[j];
-      });
-    }
-    this.recording = before;
-    return xs.map((x) => g[x.id] ?? this.constant(x.r, x.c, 0));
-  }
-  // 1 for every entry that depends on one of xs; those made after y do not matter.
-  between(y, xs) {
-    const needed = new Uint8Array(y.id + 1);
-    for (const x of xs) if (x.id >= 0 && x.id <= y.id) needed[x.id] = 1;
-    this.entries.slice(0, y.id + 1).forEach(({ inputs }, i) => {
-      if (inputs.some((x) => needed[x.id] === 1)) needed[i] = 1;
-    });
-    return needed;
-  }
 }

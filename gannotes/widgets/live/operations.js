@@ -1,6 +1,28 @@
 // What a matrix can go through. Every operation returns a new Tensor and records its backward rule, made of operations.
 
-export const gradients = (y, xs, create = false) => y.tape.gradients(y, xs, add, create);
+// The gradients of the sum of y; `create` keeps them on the tape, to be differentiated again.
+export function gradients(y, xs, create = false) {
+  const { tape } = y, needed = between(y, xs), g = new Array(y.id + 1), before = tape.recording;
+  tape.recording = create;
+  if (y.id >= 0) g[y.id] = tape.constant(y.r, y.c, 1);
+  for (let i = y.id; i >= 0; i--) {
+    const { inputs, back } = tape.entries[i];
+    if (!g[i] || !needed[i] || !back) continue;
+    const wanted = inputs.map((x) => needed[x.id] === 1), parts = back(g[i], wanted);
+    inputs.forEach(({ id }, j) => {
+      if (wanted[j]) g[id] = g[id] ? add(g[id], parts[j]) : parts[j];
+    });
+  }
+  tape.recording = before;
+  return xs.map((x) => g[x.id] ?? tape.constant(x.r, x.c, 0));
+}
+// 1 for every entry up to y that depends on one of xs.
+function between(y, xs) {
+  const needed = new Uint8Array(y.id + 1);
+  for (const { id } of xs) if (id >= 0 && id <= y.id) needed[id] = 1;
+  for (let i = 0; i <= y.id; i++) if (y.tape.entries[i].inputs.some((x) => needed[x.id] === 1)) needed[i] = 1;
+  return needed;
+}
 
 // Products
 
