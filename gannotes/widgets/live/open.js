@@ -11,12 +11,12 @@ export function openEngine(text, onMessage, { worker = true } = {}) {
   return { send: (message) => (send ? send(message) : waiting.push(message)), close: () => place.then(() => close()), place };
 }
 
-const blob = (...parts) => URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
+const address = (text) => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
 
 // The worker says "here" before it is believed: some hosts refuse it only when it starts.
 function inWorker(text, onMessage) {
   return new Promise((resolve, reject) => {
-    const url = blob(text, '\nself.postMessage({ type: "here" });'), worker = new Worker(url);
+    const url = address(text), worker = new Worker(url);
     worker.onerror = (event) => {
       event.preventDefault();
       reject(new Error("the worker did not start"));
@@ -29,8 +29,9 @@ function inWorker(text, onMessage) {
   });
 }
 async function onPage(text, onMessage) {
-  const url = blob(text, "\nexport { connect };"), { connect } = await import(url);
+  const url = address(text);
+  await import(url);
   URL.revokeObjectURL(url);
-  const handle = connect((message) => onMessage(message));
+  const handle = globalThis[Symbol.for("gannotes.engine")]((message) => onMessage(message));
   return { place: "page", send: (message) => setTimeout(() => handle(message), 0), close: () => handle({ type: "pause" }) };
 }

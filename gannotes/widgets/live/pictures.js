@@ -173,16 +173,16 @@ function criticOfPairs({ D }) {
   const xz = this.matrix(gridPoints([this.window[0], this.latent[0]], this.side), 2);
   return { v: field(() => D(columns(xz, 0, 1), columns(xz, 1, 2)), xz, neutral(this.game.settings.bound ?? "bernoulli") ?? 0) };
 }
-// For every centre of the data: samples of q(z | x), the exact posterior on the latent grid, r and log q / p_0 nowhere else.
+// For every centre of the data: samples of q(z | x), and on the latent grid the exact posterior and r.
 function posteriors(model) {
-  const { tape, toys: [{ centres }], spec } = this.game, mark = tape.mark();
+  const { tape, toys: [{ centres }] } = this.game, points = gridPoints(this.latent, this.side);
+  const grid = this.matrix(points, 2), law = model.decoder(grid), mark = tape.mark();
   return centres.slice(0, 8).map((centre) => {
     tape.begin(mark);
     const x = this.matrix(Float32Array.from(centre), centre.length), z = copy(model.encoder(x).rsample(CLOUD));
-    const grid = this.matrix(gridPoints(this.latent, this.side), 2), likelihood = copy(model.decoder(grid).logProb(x));
-    const joint = likelihood.map((l, i) => l - (grid.values[2 * i] ** 2 + grid.values[2 * i + 1] ** 2) / 2);
-    const top = Math.max(...joint), p = joint.map((l) => Math.exp(l - top));
-    return { x: Float32Array.from(centre), z, posterior: p, ratio: model.r ? copy(model.r(grid, x)) : null };
+    const logJoint = law.logProb(x).values.map((l, i) => l - (points[2 * i] ** 2 + points[2 * i + 1] ** 2) / 2);
+    const top = logJoint.reduce((a, b) => Math.max(a, b)), posterior = logJoint.map((l) => Math.exp(l - top));
+    return { x: Float32Array.from(centre), z, posterior, ratio: model.r ? copy(model.r(grid, x)) : null };
   });
 }
 

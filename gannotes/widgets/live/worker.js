@@ -1,5 +1,5 @@
-// The engine as one text: what runs behind a figure that trains. The page joins this module and its imports into one text
-// (every `export` gone) and opens it with `openEngine` of open.js, in a worker or, where that is refused, on the page.
+// The engine: what runs behind a figure that trains. bundle.py joins this module and its imports into one text, and
+// `openEngine` of open.js runs it in a worker or, where that is refused, on the page.
 //
 // Messages to the engine
 //   {type: "start", spec, settings, look, wasm}   a new game; also "start again". wasm: the bytes of kernels.wasm, or null
@@ -36,11 +36,12 @@
 // look: layers (names), every, numbers (false: none), window, side, latent, label
 import { Trainer } from "./trainer.js";
 
-export function connect(post) {
+function connect(post) {
   const trainer = new Trainer(post);
   return (message) => trainer.handle(message);
 }
 if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) {
   const handle = connect((message, transfer = []) => self.postMessage(message, transfer));
   self.onmessage = ({ data }) => handle(data);
-}
+  self.postMessage({ type: "here" });
+} else globalThis[Symbol.for("gannotes.engine")] = connect; // a text that was imported has no other way to hand it over
