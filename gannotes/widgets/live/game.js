@@ -26,8 +26,8 @@ export class Game {
     this.means = this.model.theta.map(({ r, c, values }) => this.tape.keep(r, c, values.slice()));
     this.toys = [spec.data, spec.other].map((data) => data && toy(data));
     this.settings = { ...DEFAULTS };
-    this.set(settings);
     this.steps = 0;
+    this.set(settings);
     this.last = {};
     this.moves = null; // those of the step in progress, if there is one
   }

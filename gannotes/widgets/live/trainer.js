@@ -4,7 +4,8 @@ import { kernels } from "./kernels.js";
 import { Numbers } from "./numbers.js";
 import { Pictures } from "./pictures.js";
 
-const SLICE = 12; // milliseconds of steps before the page, or the next message, has its turn
+const SLICE = 12; // milliseconds of steps before the page, or the next message, has its turn,
+const MOST = 100; // and no more steps than these, in case the clock does not move
 const SLOW = 12; // steps a second, below which every move is shown
 
 export class Trainer {
@@ -108,12 +109,12 @@ export class Trainer {
     for (; this.playing && this.owed >= 0.5; this.owed -= 0.5) this.turn();
   }
   quickly(now) {
-    do {
-      if (this.owed < 1 || this.game.steps >= this.until) break;
+    let done = 0;
+    for (; done < MOST && this.owed >= 1 && this.game.steps < this.until; done++, this.owed--) {
       this.advance();
-      this.owed--;
-    } while (this.now() < now + SLICE && this.now() >= now);
-    if (this.now() - this.drawn >= this.interval) this.frame();
+      if (this.now() - now >= SLICE) break;
+    }
+    if (done === MOST || this.now() - this.drawn >= this.interval) this.frame();
   }
 
   // What is looked at now; the numbers only every few frames, or when nothing moves.
