@@ -168,7 +168,7 @@ class Recorder(SGD):
 
 @contextmanager
 def recorded_noise() -> Iterator[list[Tensor]]:
-    """Every draw, outermost calls only: of a Gaussian with a mean and a scale the standard noise."""
+    """Every draw, outermost calls only; of a Gaussian with a mean and a scale its noise."""
     draws: list[Tensor] = []
     depth = 0
 

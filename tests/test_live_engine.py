@@ -42,7 +42,7 @@ def node(*arguments: str | Path, **environment: str) -> subprocess.CompletedProc
     )
 
 
-def tested(file: Path, **environment: str) -> tuple[int, int, str]:
+def run_tests(file: Path, **environment: str) -> tuple[int, int, str]:
     """How many tests of a file passed and failed, and the report."""
     report = node("--test", "--test-reporter=tap", file, **environment).stdout
     passed, failed = (
@@ -67,7 +67,7 @@ def test_the_bytes_are_those_of_the_text():
 
 @needs_node
 def test_the_engine_by_itself():
-    passed, failed, report = tested(TESTS / "live.test.mjs")
+    passed, failed, report = run_tests(TESTS / "live.test.mjs")
     assert (failed, passed > 20) == (0, True), report
 
 
@@ -75,7 +75,7 @@ def test_the_engine_by_itself():
 def test_every_derivative_and_every_step_is_the_packages(fixtures):
     made = json.loads(fixtures.read_text())
     expected = 2 * sum(len(cases) for cases in made.values())  # by both sets of kernels
-    passed, failed, report = tested(TESTS / "parity.test.mjs", FIXTURES=str(fixtures))
+    passed, failed, report = run_tests(TESTS / "parity.test.mjs", FIXTURES=str(fixtures))
     assert (passed, failed) == (expected, 0), report
 
 
@@ -92,21 +92,21 @@ MUTANTS = [
     ("operations.js", "scale(y, -2)", "scale(y, -2.001)"),
     ("operations.js", "mul(g, neg(square(y)))", "mul(g, square(y))"),
     ("operations.js", "w[1] && matmul(a, g)", "w[1] && matmul(a, scale(g, 1.0001))"),
-    ("operations.js", "leaky(g.at, x.at, y.at, x.n, slope)", "leaky(g.at, x.at, y.at, x.n, 1.001 * slope)"),
-    ("laws.js", "plus(exp(columns(raw, k + continuous, k + continuous + 1)), floor)", "exp(columns(raw, k + continuous, k + continuous + 1))"),
+    ("operations.js", "[leakyGrad(gg, x, slope)]", "[leakyGrad(gg, x, 1.001 * slope)]"),
+    ("laws.js", "+ 1)), floor)", "+ 1)), 0)"),
     ("laws.js", "scale(logSd, 2)", "scale(logSd, 2.001)"),
     ("bounds.js", "add(v, expm1(v))", "add(v, scale(expm1(v), 1.0001))"),
     ("bounds.js", "scale(v, a)), 1 / a)", "scale(v, a)), 1)"),
     ("models.js", "gamma / 2", "gamma"),
-    ("models.js", "this.D(this.decoder(z).rsample(), z);\n    return flip", "this.D(this.decoder(z).rsample(), z);\n    return !flip"),
+    ("models.js", "flip ? bound(game)(vp, vq)", "flip ? bound(game)(vq, vp)"),
     ("models.js", "if (!contrast) return null", "return null"),
     ("models.js", "scale(loss, lam)", "scale(loss, 1.001 * lam)"),
-    ("models.js", "const z = this.draw(this.base, x.r), c = this.draw(this.code, x.r);", "const c = this.draw(this.code, x.r), z = this.draw(this.base, x.r);"),
+    ("models.js", "hq = rows(h, x.r, 2 * x.r)", "hq = rows(h, 0, x.r)"),
     ("optimisers.js", "1e-8", "1e-4"),
     ("optimisers.js", "Math.sqrt(1 - b2 ** t)", "Math.sqrt(1 - b2 ** (t + 1))"),
     ("networks.js", "tile(columns(y, 0, k), copies)", "tile(columns(y, k, 2 * k), copies)"),
     ("kernels.js", "g * (1 - y * y)", "g * (1 - y)"),
-]  # fmt: skip
+]
 
 
 @needs_node
@@ -119,7 +119,9 @@ def test_planted_errors_are_caught(file, text, wrong, fixtures, tmp_path):
     source = (LIVE / file).read_text(encoding="utf-8")
     assert source.count(text) == 1
     (engine / "live" / file).write_text(source.replace(text, wrong), encoding="utf-8")
-    _, failed, report = tested(tmp_path / "tests/widgets/parity.test.mjs", FIXTURES=str(fixtures))
+    _, failed, report = run_tests(
+        tmp_path / "tests/widgets/parity.test.mjs", FIXTURES=str(fixtures)
+    )
     assert failed > 0, report
 
 
@@ -261,7 +263,7 @@ def test_densities_are_those_of_the_package(p):
     (found,) = call(
         ("toys", "logDensity", [{"toy": toy("data", p)}, {"f32": x.flatten().tolist()}])
     )
-    torch.testing.assert_close(torch.tensor(found), p.log_prob(x), atol=2e-3, rtol=1e-4)
+    torch.testing.assert_close(torch.tensor(found), p.log_prob(x), atol=0.01, rtol=1e-4)
 
 
 @needs_node

@@ -1,11 +1,19 @@
 // Does the engine what the package did? `operation` and `model` repeat a case of live_fixtures.py and return the largest error
 // of each kind; plain modules, so that a browser can run them too.
-import * as operations from "../../gannotes/widgets/live/operations.js";
+import {
+  abs, add, affine, affineMap, below, beside, columns, cos, div, exp, expand, expm1, gradients, leaky, log, logsigmoid, logsumexp, matmul,
+  matmulTransposed, mean, meanCopies, mul, neg, plus, reciprocal, rows, scale, sigmoid, silu, sin, softplus, sqrt, square, sub, sum,
+  sumColumns, sumTo, tanh, tile, transpose, untile,
+} from "../../gannotes/widgets/live/operations.js";
 import { Tape } from "../../gannotes/widgets/live/autodiff.js";
 import { Game } from "../../gannotes/widgets/live/game.js";
 import { Player } from "../../gannotes/widgets/live/optimisers.js";
 
-const { add, gradients, mul, sum } = operations;
+const operations = {
+  abs, add, affine, affineMap, below, beside, columns, cos, div, exp, expand, expm1, leaky, log, logsigmoid, logsumexp, matmul,
+  matmulTransposed, mean, meanCopies, mul, neg, plus, reciprocal, rows, scale, sigmoid, silu, sin, softplus, sqrt, square, sub, sum,
+  sumColumns, sumTo, tanh, tile, transpose, untile,
+};
 
 // The largest difference, beside the largest number wanted.
 function error(came, wanted) {
