@@ -32,31 +32,41 @@ export function plainKernels() {
     H = set.heap;
   };
   const each = (f) => (x, y, n) => {
-    for (let i = 0; i < n; i++) H[y + i] = f(H[x + i]);
+    const h = H; // here and below: a variable that does not change is read once
+    for (let i = 0; i < n; i++) h[y + i] = f(h[x + i]);
   };
   const both = (f) => (a, b, c, n) => {
-    for (let i = 0; i < n; i++) H[c + i] = f(H[a + i], H[b + i]);
+    const h = H;
+    for (let i = 0; i < n; i++) h[c + i] = f(h[a + i], h[b + i]);
   };
   return Object.assign(set, {
-    // C = A B (+ bias): C is [M, N], B is [K, N], and A[i, k] lies at a + i ra + k ca.
+    // C = A B (+ bias): C is [M, N], B is [K, N], and A[i, k] lies at a + i ra + k ca. Two rows and four columns at a time.
     matmul(a, b, c, bias, M, N, K, ra, ca) {
-      const fours = N & ~3;
-      for (let i = 0; i < M; i++, a += ra, c += N) {
-        for (let j = 0; j < fours; j += 4) {
-          let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+      const h = H;
+      for (let i = 0; i < M; i += 2, a += 2 * ra, c += 2 * N) {
+        const next = i + 1 < M ? ra : 0, below = i + 1 < M ? N : 0; // the last row by itself is done twice
+        let j = 0;
+        for (; j + 4 <= N; j += 4) {
+          let s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
           for (let k = 0, p = a, q = b + j; k < K; k++, p += ca, q += N) {
-            const v = H[p];
-            s0 += v * H[q], s1 += v * H[q + 1], s2 += v * H[q + 2], s3 += v * H[q + 3];
+            const u = h[p], v = h[p + next], w0 = h[q], w1 = h[q + 1], w2 = h[q + 2], w3 = h[q + 3];
+            s0 += u * w0, s1 += u * w1, s2 += u * w2, s3 += u * w3;
+            t0 += v * w0, t1 += v * w1, t2 += v * w2, t3 += v * w3;
           }
-          H[c + j] = s0, H[c + j + 1] = s1, H[c + j + 2] = s2, H[c + j + 3] = s3;
+          const to = c + j, under = to + below;
+          h[to] = s0, h[to + 1] = s1, h[to + 2] = s2, h[to + 3] = s3;
+          h[under] = t0, h[under + 1] = t1, h[under + 2] = t2, h[under + 3] = t3;
         }
-        for (let j = fours; j < N; j++) {
-          let s = 0;
-          for (let k = 0, p = a, q = b + j; k < K; k++, p += ca, q += N) s += H[p] * H[q];
-          H[c + j] = s;
+        for (; j < N; j++) {
+          let s = 0, t = 0;
+          for (let k = 0, p = a, q = b + j; k < K; k++, p += ca, q += N) s += h[p] * h[q], t += h[p + next] * h[q];
+          h[c + j] = s, h[c + below + j] = t;
         }
-        if (bias) for (let j = 0; j < N; j++) H[c + j] += H[bias + j];
       }
+      if (bias) this.addRow(c - N * (M + (M & 1)), bias, M, N);
+    },
+    addRow(c, row, M, N) {
+      for (let i = 0; i < M; i++) for (let j = 0; j < N; j++) H[c + i * N + j] += H[row + j];
     },
     transpose(a, b, M, N) {
       for (let i = 0; i < M; i++) for (let j = 0; j < N; j++) H[b + j * M + i] = H[a + i * N + j];

@@ -82,17 +82,21 @@ export function information(joint) {
 
 // Samples within `radius` standard deviations of the nearest centre: their share, and the share that each part holds.
 export function coverage(xs, { d, centres, sds, parts }, radius = 3) {
-  const n = xs.length / d, shares = new Float64Array(Math.max(...parts) + 1);
+  const n = xs.length / d, shares = new Float64Array(parts[parts.length - 1] + 1);
   for (let i = 0; i < n; i++) {
-    let nearest = 0, least = Infinity;
-    centres.forEach((centre, k) => {
-      const square = squaredDistance(xs, i * d, centre);
-      if (square < least) [nearest, least] = [k, square];
-    });
-    if (least <= (radius * sds[nearest]) ** 2) shares[parts[nearest]] += 1 / n;
+    const [nearest, square] = nearestCentre(xs, i * d, centres);
+    if (square <= (radius * sds[nearest]) ** 2) shares[parts[nearest]] += 1 / n;
   }
   const near = shares.reduce((a, b) => a + b, 0);
   return { covered: shares.filter((share) => share > 0).length, parts: shares.length, near, shares };
+}
+function nearestCentre(xs, at, centres) {
+  let nearest = 0, least = Infinity;
+  for (let k = 0; k < centres.length; k++) {
+    const square = squaredDistance(xs, at, centres[k]);
+    if (square < least) nearest = k, least = square;
+  }
+  return [nearest, least];
 }
 
 // log of the mean of exp, weighted: log sum_k exp(terms_k) w

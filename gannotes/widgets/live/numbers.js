@@ -12,21 +12,22 @@ export class Numbers {
     Object.assign(this, { game, pictures, source: random((game.spec.seed ?? 0) + 5) });
     this.references = game.toys.map((toy) => toy && this.reference(toy));
   }
-  // A histogram of the data, and what the data themselves score against it: the floor of every number from samples.
+  // A histogram of the data, and fresh data, which score the floor of every number from samples.
   reference(toy) {
-    const window = toy === this.game.toys[0] ? this.pictures.window : windowOf(toy), bins = toy.d === 1 ? 96 : 48;
     if (toy.d > 2) return null;
-    const data = sampleToy(toy, DATA, this.source).x, again = sampleToy(toy, MANY, this.source).x;
-    const reference = { toy, window, bins, logP: logs(histogram(data, window, bins)) };
-    return { ...reference, floor: { ...this.distance(again, reference), ...counted(again, toy) } };
+    const window = toy === this.game.toys[0] ? this.pictures.window : windowOf(toy), bins = toy.d === 1 ? 96 : 48;
+    const logP = logs(histogram(sampleToy(toy, DATA, this.source).x, window, bins));
+    const again = sampleToy(toy, MANY, this.source).x;
+    return { toy, window, bins, logP, again, counted: counted(again, toy), floors: {} };
   }
+  get bound() { return this.game.settings.bound ?? (this.game.spec.model === "cyclegan" ? "least_squares" : "bernoulli"); }
   distance(xs, { window, bins, logP }) {
-    const logQ = logs(histogram(xs, window, bins)), name = this.game.settings.bound ?? this.defaultBound();
-    return { js: jensenShannon(logP, logQ), best: name === "relativistic" ? null : best(name, logP, logQ) };
+    const logQ = logs(histogram(xs, window, bins));
+    return { js: jensenShannon(logP, logQ), best: this.bound === "relativistic" ? null : best(this.bound, logP, logQ) };
   }
-  defaultBound() { return this.game.spec.model === "cyclegan" ? "least_squares" : "bernoulli"; }
   against(xs, reference) {
-    return { ...this.distance(xs, reference), ...counted(xs, reference.toy), floor: reference.floor };
+    reference.floors[this.bound] ??= { ...this.distance(reference.again, reference), ...reference.counted };
+    return { ...this.distance(xs, reference), ...counted(xs, reference.toy), floor: reference.floors[this.bound] };
   }
   all() {
     const { spec, model } = this.game;
@@ -54,8 +55,7 @@ function ofGan(model) {
 Numbers.prototype.exact = function ({ mu, sigma }, toy) {
   const at = gridPoints([[-60, 60]], 0, 12000), dx = 0.01;
   const logP = logDensity(toy, at), logQ = Float64Array.from(at, (x) => -(((x - mu) / sigma) ** 2) / 2 - Math.log(sigma) - HALF_LOG_2PI);
-  const name = this.game.settings.bound ?? "bernoulli";
-  return { mu, sigma, js: jensenShannon(logP, logQ, dx), best: name === "relativistic" ? null : best(name, logP, logQ, dx) };
+  return { mu, sigma, js: jensenShannon(logP, logQ, dx), best: this.bound === "relativistic" ? null : best(this.bound, logP, logQ, dx) };
 };
 
 // I(c; x') of the first code by histogram, with its floor: the same after the codes were exchanged among the samples.
@@ -103,7 +103,7 @@ Numbers.prototype.bounds = function (model, x) {
   }
   const [likelihood, kl] = spec.model === "vae" ? model.terms(x, DRAWS) : model.terms(x, DRAWS, settings.contrast ?? 0);
   Object.assign(out, { elbo: mean(likelihood).item - mean(kl).item, kl: mean(kl).item, likelihood: mean(likelihood).item });
-  if (spec.base.d === 2) out.evidence = average(evidence(this.game, model, x, this.pictures.latent));
+  if (spec.base.d === 2) out.evidence = average(evidence(this.game, model, x, this.pictures.latent, 64));
   return out;
 };
 const average = (a) => a.reduce((s, v) => s + v, 0) / a.length;

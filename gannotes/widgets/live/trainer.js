@@ -43,7 +43,6 @@ export class Trainer {
   }
   set({ settings }) {
     this.game.set(settings);
-    if ("bound" in settings) this.numbers = null; // the floors are those of a bound
     this.frame();
   }
   look({ look }) {
