@@ -16,14 +16,14 @@ export class Numbers {
   reference(toy) {
     if (toy.d > 2) return null;
     const window = toy === this.game.toys[0] ? this.pictures.window : windowOf(toy), bins = toy.d === 1 ? 96 : 48;
-    const logP = logs(histogram(sampleToy(toy, DATA, this.source).x, window, bins));
-    const again = sampleToy(toy, MANY, this.source).x;
-    return { toy, window, bins, logP, again, counted: counted(again, toy), floors: {} };
+    const data = sampleToy(toy, DATA, this.source).x, again = sampleToy(toy, MANY, this.source).x;
+    const [logP, coarse] = [bins, bins / 2].map((n) => logs(histogram(data, window, n)));
+    return { toy, window, bins, logP, coarse, again, counted: counted(again, toy), floors: {} };
   }
   get bound() { return this.game.settings.bound ?? (this.game.spec.model === "cyclegan" ? "least_squares" : "bernoulli"); }
-  distance(xs, { window, bins, logP }) {
-    const logQ = logs(histogram(xs, window, bins));
-    return { js: jensenShannon(logP, logQ), best: this.bound === "relativistic" ? null : best(this.bound, logP, logQ) };
+  distance(xs, { window, bins, logP, coarse }) {
+    const logQ = logs(histogram(xs, window, bins)), pairs = this.bound === "relativistic"; // sums over pairs of cells
+    return { js: jensenShannon(logP, logQ), best: pairs ? best(this.bound, coarse, logs(histogram(xs, window, bins / 2))) : best(this.bound, logP, logQ) };
   }
   against(xs, reference) {
     reference.floors[this.bound] ??= { ...this.distance(reference.again, reference), ...reference.counted };
