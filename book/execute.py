@@ -15,12 +15,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import figures
 import nbformat
 import yaml
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 BOOK = Path(__file__).resolve().parent
+SVG = "image/svg+xml"
 STATE = "application/vnd.jupyter.widget-state+json"
 Notebook = nbformat.NotebookNode
 
@@ -74,6 +76,8 @@ def run(notebook: Notebook, folder: Path) -> None:
         raise ChapterError(str(error)) from None
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
+            if output.output_type == "error":  # of a picture that could not be drawn
+                raise ChapterError(f"{cell.source}\n\n{output.ename}: {output.evalue}")
             if output.output_type == "stream" and output.name == "stderr":
                 raise ChapterError(f"{cell.source}\n\nwrote to stderr:\n{output.text}")
     notebook.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
@@ -99,10 +103,22 @@ def save(notebook: Notebook, path: Path) -> bool:
     return True
 
 
+def slim_figures(notebook: Notebook) -> None:
+    """Leave out of every drawing what nobody sees."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if SVG in output.get("data", {}):
+                try:
+                    output["data"][SVG] = figures.slim(output["data"][SVG])
+                except figures.FigureError as error:
+                    raise ChapterError(f"{cell.source}\n\n{error}") from None
+
+
 def execute(path: Path) -> bool:
     """Execute one chapter in place; say whether its file changed."""
     notebook = nbformat.read(path, as_version=4)
     run(notebook, path.parent)
+    slim_figures(notebook)
     return save(name_widgets(notebook), path)
 
 
@@ -115,6 +131,7 @@ def main(names: list[str]) -> None:
     paths = [find(name) for name in names] or chapters()
     with tempfile.TemporaryDirectory() as profile:
         os.environ["IPYTHONDIR"] = profile  # the reader's own IPython settings stay out of the book
+        figures.configure(Path(profile))
         for number, path in enumerate(paths, 1):
             print(f"[{number}/{len(paths)}] {path.stem} ...", end=" ", flush=True)
             start = time.perf_counter()
