@@ -1,8 +1,8 @@
 """The figures of a chapter as small vector graphics: what the kernel is told, and what is kept.
 
-While a chapter is executed, matplotlib writes SVG with real text. What it writes is longer than what
-can be seen: coordinates with six decimals, points closer than a tenth of a pixel, a dozen font
-names on every label. `slim` leaves that out, and nothing that a reader could miss.
+While a chapter is executed, matplotlib writes SVG with real text. What it writes is longer than
+what can be seen: coordinates with six decimals, points closer than half a pixel, a dozen font names
+on every label. `slim` leaves that out, and nothing that a reader could miss.
 """
 
 import base64
