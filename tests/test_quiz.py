@@ -15,9 +15,9 @@ def test_a_diagram_connects_its_boxes():
     lines = ["z 0,0 noise z ~ p_0", "G 1,0 model G_θ", "z -> G  draw", "G .> z", "G => z back"]
     svg = flow.draw(lines, 'Noise & "G"')
     assert svg.count("<rect") == 2
-    assert svg.count('class="flow-edge') == 3
+    assert svg.count('<path class="flow-edge') == 3
     assert 'aria-label="Noise &amp; &quot;G&quot;"' in svg
-    start, end = map(float, re.search(r"M ([\d.]+) .* ([\d.]+) [\d.]+\"", svg).groups())
+    start, end = map(float, re.search(r'flow-edge" d="M ([\d.]+) [^"]* ([\d.]+) ', svg).groups())
     assert start == pytest.approx(flow.BOX_W / 2 + 2)
     assert end == pytest.approx(flow.WIDE - flow.BOX_W / 2 - 2)
 

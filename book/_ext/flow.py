@@ -13,11 +13,13 @@
     V .> G  the generator descends
     ```
 
-A node is a name, its column and row, its role, and its text; an edge is two names around `->`, or `.>` for
-one that carries no gradient back, or `=>` for a gradient alone, and a label. The title is what a
-screen reader says. A name with `_` gets a subscript. Everything is drawn in the theme's colours.
+A node is a name, its column and row, its role, and its text; an edge is two names around `->`, or
+`.>` for one that carries no gradient back, or `=>` for a gradient alone, and a label. The title is
+what a screen reader says. A name with `_` gets a subscript. Everything is drawn in the theme's
+colours.
 """
 
+import hashlib
 import re
 from html import escape
 from typing import Any, NamedTuple
@@ -83,13 +85,14 @@ def draw(lines: list[str], title: str) -> str:
     width = max(n.x for n in boxes.values()) + BOX_W / 2 + 6 - left
     height = max(n.y for n in boxes.values()) + BOX_H / 2 + 14 - top
     view = f"{left:g} {top:g} {width:g} {height:g}"
-    style = f"max-width: {width * 1.6:g}px"
-    return (
-        f'<svg class="flow" viewBox="{view}" style="{style}" role="img" aria-label="{escape(title)}">'
-        '<defs><marker id="flow-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+    start = f'<svg class="flow" viewBox="{view}" style="max-width: {width * 1.6:g}px" role="img"'
+    tip = "flow-" + hashlib.sha256(title.encode()).hexdigest()[:6]  # one page may hold several
+    marker = (
+        f'<defs><marker id="{tip}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M 0 0 L 8 4 L 0 8 z"/></marker></defs>'
-        f"{''.join(body)}</svg>"
     )
+    edges = f'<g class="flow-edges" style="--flow-tip: url(#{tip})">'
+    return f'{start} aria-label="{escape(title)}">{marker}{edges}{"".join(body)}</g></svg>'
 
 
 def box(node: Node) -> str:

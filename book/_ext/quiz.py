@@ -16,8 +16,8 @@
     $0.3 / 0.4$.
     ```
 
-The body is the reason; it stays in a fold until the reader has answered. `quiz.js` does the rest, and
-without it the fold can still be opened.
+The body is the reason; it stays in a fold until the reader has answered. `quiz.js` does the rest,
+and without it the fold can still be opened.
 """
 
 from html import escape
