@@ -1,4 +1,4 @@
-"""The page's plain functions: node runs tests/widgets/*.test.mjs where it is installed; under CI=true it must be."""
+"""The page's plain functions, tested by node where it is installed; under CI=true it must be."""
 
 import os
 import shutil

@@ -8,6 +8,7 @@ a string, anything else base64. `embed.js` reads both, in a bundle and, for the 
 import base64
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -17,34 +18,48 @@ DEFAULT = re.compile(r"^export default ", re.M)
 FILE = re.compile(r'new URL\("(\.[^"]+)", import\.meta\.url\)')
 
 
-def bundle(*entries: str | Path) -> str:
-    """The modules of `entries` and all that they import, as one module.
+def bundle(entry: str | Path) -> str:
+    """The module `entry` and all that it imports, as one text with the same default export.
 
     Args:
-        entries: paths, relative ones from this folder.
-
-    Returns:
-        Its text. Its default export is the entry's own, if it has one; of several entries it is
-        `{stem: default export}`.
+        entry: a path, a relative one from this folder.
 
     Raises:
         ValueError: for imports in a circle, or an import or export in another form.
 
     Example:
         >>> print(bundle("paths.js").splitlines()[0])
-        const $0_paths = (() => {
+        const $0_numbers = (() => {
     """
-    paths = [(HERE / entry).resolve() for entry in entries]
+    path = (HERE / entry).resolve()
+    names, text = _join([path])
+    if DEFAULT.search(path.read_text(encoding="utf-8")):
+        return f"{text}export default {names[path]}.default;\n"
+    return text
+
+
+def library(entries: Iterable[str]) -> str:
+    """Several modules as one, whose default export is `{entry: default export}`.
+
+    Args:
+        entries: their paths from this folder.
+
+    Example:
+        >>> print(library(["latent_map.js"]).splitlines()[-1])
+        export default { "latent_map.js": $11_latent_map.default };
+    """
+    paths = {entry: (HERE / entry).resolve() for entry in entries}
+    names, text = _join(paths.values())
+    pairs = ", ".join(f'"{entry}": {names[path]}.default' for entry, path in paths.items())
+    return f"{text}export default {{ {pairs} }};\n"
+
+
+def _join(paths: Iterable[Path]) -> tuple[dict[Path, str], str]:
+    """The modules' names, in their order, and their text."""
     names: dict[Path, str] = {}
     for path in paths:
         _number(path, names, ())
-    text = "".join(_module(path, names) for path in names)
-    if len(paths) > 1:
-        pairs = ", ".join(f"{path.stem}: {names[path]}.default" for path in paths)
-        return f"{text}export default {{ {pairs} }};\n"
-    if DEFAULT.search(paths[0].read_text(encoding="utf-8")):
-        return f"{text}export default {names[paths[0]]}.default;\n"
-    return text
+    return names, "".join(_module(path, names) for path in names)
 
 
 def _number(path: Path, names: dict[Path, str], above: tuple[Path, ...]) -> None:

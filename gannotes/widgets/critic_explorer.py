@@ -13,6 +13,7 @@ import torch
 import traitlets
 from torch.distributions import Distribution
 
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.densities import Density, describe, formula, interval
 
 _HERE = Path(__file__).parent
@@ -53,10 +54,8 @@ class CriticExplorer(anywidget.AnyWidget):
         CriticExplorer(p = N(-1, 1^2), q = N(1, 1.5^2), gan, 9 knots)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "divergences.js", "charts.js", "critic_explorer.js")
-    )
+    _entry = "critic_explorer.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     p = traitlets.Dict(help="weights, means and sds").tag(sync=True)

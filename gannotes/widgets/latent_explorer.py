@@ -21,6 +21,7 @@ import traitlets
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Uniform
 
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.network import image_network
 
 _HERE = Path(__file__).parent
@@ -78,10 +79,8 @@ class LatentExplorer(anywidget.AnyWidget):
         LatentExplorer(generators trained, untrained, 5 -> 1 x 4 x 4, 192 parameters, float16)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "network.js", "paths.js", "latent_explorer.js")
-    )
+    _entry = "latent_explorer.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     layers: traitlets.List[Any] = traitlets.List(

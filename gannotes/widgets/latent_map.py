@@ -18,6 +18,7 @@ import traitlets
 from torch import Tensor, nn
 
 from gannotes.widgets import encoded
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.network import image_network
 
 _HERE = Path(__file__).parent
@@ -72,10 +73,8 @@ class LatentMap(anywidget.AnyWidget):
         LatentMap(2 -> 1 x 4 x 4, 48 parameters, float16, 50 codes of 10 classes)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "network.js", "charts.js", "pictures.js", "latent_map.js")
-    )
+    _entry = "latent_map.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     layers: traitlets.List[Any] = traitlets.List(help="the layers, without numbers").tag(sync=True)
