@@ -77,8 +77,12 @@ def _module(path: Path, names: dict[Path, str]) -> str:
     """The module as a function that is called once and returns what it exports."""
 
     def imported(match: re.Match[str]) -> str:
-        source = names[(path.parent / match[2]).resolve()]
-        return f"const {{{match[1].replace(' as ', ': ')}}} = {source};\n"
+        other = (path.parent / match[2]).resolve()
+        known = {name for _, name in EXPORT.findall(other.read_text(encoding="utf-8"))}
+        wanted = {pair.split(" as ")[0].strip() for pair in match[1].split(",")} - {""}
+        if not wanted <= known:
+            raise ValueError(f"{path.name}: expected exports of {other.name}, got {wanted - known}")
+        return f"const {{{match[1].replace(' as ', ': ')}}} = {names[other]};\n"
 
     source = path.read_text(encoding="utf-8")
     exported = [name for _, name in EXPORT.findall(source)]

@@ -16,7 +16,7 @@ const TERMS = [
 ];
 
 const short = (t) => number(+t.toPrecision(Math.abs(t) < 1 ? 2 : 3), 4).replace(/\.?0+$/, "");
-const total = (width) => clamp(0.62 * width, 300, 430);
+const total = (width) => clamp(0.62 * width, 260, 430);
 
 // The picture: the densities and where the gap is; below, the critic on the scale of v, with t = h(v) at the right.
 function draw(setting, box, context, width, ink) {

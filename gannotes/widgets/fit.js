@@ -2,7 +2,9 @@
 import { divergence, GRID, logDensity } from "./divergences.js";
 import { clamp } from "./numbers.js";
 
-export const MEANS = [-4, 4], SDS = [0.2, 4], WEIGHTS = [0.05, 0.95];
+export const MEANS = [-4, 4];
+export const SDS = [0.2, 4];
+export const WEIGHTS = [0.05, 0.95];
 
 // The free numbers of q (means, logarithms of sds, log odds of the weights) and back, kept inside the ranges.
 export const pack = ({ weights, means, sds }) => [...means, ...sds.map(Math.log), ...weights.slice(1).map((w) => Math.log(w / (1 - w)))];

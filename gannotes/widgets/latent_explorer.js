@@ -12,7 +12,8 @@ const LAP = 4; // seconds of an interpolation
 
 // One canvas a generator. The samples of a single one fill a square; those of several stand in rows, one below the other.
 function pictures(model, samples) {
-  const [channels, h, w] = model.get("shape"), generators = model.get("generators"), [low, high] = model.get("limits");
+  const [channels, h, w] = model.get("shape"), [low, high] = model.get("limits");
+  const generators = model.get("generators") ?? [["", model.get("layers").length]]; // a state of before there were several
   const named = generators.some(([name]) => name), gap = samples > 1 ? 1 : 0, scale = 255 / (high - low);
   const across = named ? samples : Math.ceil(Math.sqrt(samples));
   const width = across * (w + gap) - gap, height = Math.ceil(samples / across) * (h + gap) - gap;
