@@ -113,7 +113,7 @@ def test_the_saved_state_is_small_and_holds_the_module() -> None:
         assert not any(base64.b64decode(b["data"]) for b in state.get("buffers", []))
         assert "export default" in state["state"]["_esm"]
         assert "</script" not in state["state"]["_esm"] + state["state"]["_css"]
-        assert len(state["state"]["_esm"]) < 40_000
+        assert len(state["state"]["_esm"]) < 50_000
 
 
 P, Q = Normal(0.0, 1.0), Normal(1.0, 2.0)
@@ -387,14 +387,11 @@ def test_the_critic_s_numbers_are_the_package_s(
 def test_ascent_and_the_optimum_close_the_gap(
     chromium: Chrome, page: list[WebElement], key: str
 ) -> None:
-    """On the optimum t is f'(p/q) at each knot, within the axis; ascent from zero only rises."""
-    x = torch.tensor(KNOTS, dtype=torch.float64)
+    """No critic with these knots is better than the optimum; ascent from zero only rises."""
     (best,) = critic(chromium, page[1], "optimum", key, [[]])
-    ratio = (log_density(M1, x) - log_density(BROAD, x)).exp()
-    t = ROWS[key].activation(torch.tensor(best, dtype=torch.float64))
-    ends = ROWS[key].activation(torch.tensor([-5.0, 5.0], dtype=torch.float64))
-    expected = ROWS[key].f_prime(ratio).clamp(ends[0], ends[1])
-    torch.testing.assert_close(t, expected, rtol=1e-6, atol=1e-6)
+    (slope,) = critic(chromium, page[1], "gradient", key, [best])
+    free = [abs(g) for g, v in zip(slope, best, strict=True) if abs(v) < 5]
+    assert max(free, default=0.0) < 1e-5 or key == "total_variation"  # flat where it saturates
     near, *bounds = chromium.execute_script(
         """
         const [canvas, key, best] = arguments, { ascend, evaluate } = canvas.gannotes;
@@ -408,7 +405,9 @@ def test_ascent_and_the_optimum_close_the_gap(
     assert (np.diff(bounds) >= 0).all()
     if key != "neyman":
         truth = float(ROWS[key](log_density(M1), log_density(BROAD), DX))
-        assert max(truth - bounds[-1], truth - near) < 0.2 * (truth - bounds[0])
+        assert truth - bounds[-1] < 0.2 * (truth - bounds[0])
+        assert truth - near < 0.05 * (truth - bounds[0])
+        assert near > bounds[-1] - 1e-9
 
 
 # The controls.
@@ -576,10 +575,12 @@ def test_ascent_raises_the_bound_and_reset_forgets(chromium: Chrome, bent: WebEl
         gaps.append(shown(bent)["gap"])
     assert gaps == sorted(gaps, reverse=True)
     button(bent, "Follow t*").send_keys(Keys.SPACE)
-    assert 0 < shown(bent)["gap"] < 0.2 * gaps[0]
+    assert 0 < shown(bent)["gap"] < 0.05 * gaps[0]
     control(bent, "select").send_keys("Ney")
     assert control(bent, ".gn-truth .gn-value").text == "\u221e"
-    button(bent, "Reset").send_keys(Keys.SPACE)
+    button(bent, "Reset").send_keys(Keys.SPACE)  # keeps the row
+    assert control(bent, ".gn-truth .gn-value").text == "\u221e"
+    control(bent, "select").send_keys("2 JS (")
     assert picture(chromium, bent) == first
 
 

@@ -31,10 +31,10 @@ class LatentMap(anywidget.AnyWidget):
 
         z = \big(\Phi^{-1}(u_1),\; \Phi^{-1}(u_2)\big), \qquad u \in (0, 1)^2
 
-    The first coordinate grows down the rows of the map, the second along its columns. In its
-    background the decoder draws the mid-points of `cells` times `cells` cells, in the foreground
-    lie the codes of test images, coloured by their class. A switch straightens the axes: equal
-    steps of $z$ instead of equal shares of the prior.
+    The first coordinate grows to the right, the second upwards. In the map's background the decoder
+    draws the mid-points of `cells` times `cells` cells, in the foreground lie the codes of test
+    images, coloured by their class. A switch straightens the axes: equal steps of $z$ instead of
+    equal shares of the prior.
 
     Pointing, dragging, touching, the arrow keys and two sliders choose $z$. All of it runs in the
     page, without a kernel; with one, the trait `z` follows in both directions.
