@@ -160,7 +160,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
         lambda: DivergenceExplorer(P, Q, limits=(1, 1)),
     ),
     "f": (ValueError, "f: expected one of kl, .* got 'js'", lambda: CriticExplorer(P, Q, f="js")),
-    "knots": (ValueError, "knots: expected 2 to 15, got 1", lambda: CriticExplorer(P, Q, knots=1)),
+    "knots": (ValueError, "knots: expected 2 to 25, got 1", lambda: CriticExplorer(P, Q, knots=1)),
     "v": (
         ValueError,
         r"v: expected shape \(9,\), got \(3,\)",
@@ -405,8 +405,8 @@ def test_ascent_and_the_optimum_close_the_gap(
     assert (np.diff(bounds) >= 0).all()
     if key != "neyman":
         truth = float(ROWS[key](log_density(M1), log_density(BROAD), DX))
-        assert truth - bounds[-1] < 0.2 * (truth - bounds[0])
-        assert truth - near < 0.05 * (truth - bounds[0])
+        assert truth - bounds[-1] < 0.25 * (truth - bounds[0])
+        assert truth - near < 0.1 * (truth - bounds[0])
         assert near > bounds[-1] - 1e-9
 
 
@@ -546,7 +546,7 @@ def test_a_knot_obeys_the_keyboard_and_the_columns_add_up(
     before = picture(chromium, bent)
     zero = shown(bent)
     assert zero["bound"] == 0  # of this row
-    knot = control(bent, "input[aria-label*='0.50']")
+    knot = control(bent, "input[aria-label*='0.19']")
     knot.send_keys(*10 * [Keys.ARROW_UP])
     assert float(knot.get_property("value")) == pytest.approx(0.5)
     assert picture(chromium, bent) != before
@@ -558,11 +558,11 @@ def test_a_knot_obeys_the_keyboard_and_the_columns_add_up(
 
 def test_the_pointer_drags_a_knot(chromium: Chrome, bent: WebElement) -> None:
     """Also from beside the knot, and its centre stays on the curve."""
-    knot = control(bent, "input[aria-label*='1.72']")
+    knot = control(bent, "input[aria-label*='1.42']")
     height = chromium.execute_script(
         "return arguments[0].getBoundingClientRect().height - 18", knot
     )
-    drag = ActionChains(chromium).move_to_element_with_offset(knot, 12, 0).click_and_hold()
+    drag = ActionChains(chromium).move_to_element_with_offset(knot, 8, 0).click_and_hold()
     drag.move_by_offset(0, round(-0.2 * height)).release().perform()
     assert float(knot.get_property("value")) == pytest.approx(0.2 * 10, abs=0.15)
     assert shown(bent)["bound"] != 0

@@ -356,7 +356,7 @@ def test_a_class_stands_alone(chromium: Chrome, plane: WebElement) -> None:
 
 def test_the_words_are_spoken_when_the_point_rests(chromium: Chrome, plane: WebElement) -> None:
     status = control(plane, "[role=status]")
-    control(plane, ".gn-surface").send_keys(5 * Keys.ARROW_DOWN)
+    control(plane, ".gn-surface").send_keys(5 * Keys.ARROW_RIGHT)
     said = f"z_1 = {ndtri(0.55):.2f}, z_2 = 0.00; nearest encoded test digit: a "
     wait(chromium).until(lambda _: status.get_attribute("textContent").startswith(said))
 

@@ -32,7 +32,8 @@ class CriticExplorer(anywidget.AnyWidget):
     knot is a slider that stands in the picture: the pointer drags it, the arrow keys move it.
     "Ascend" moves all knots along the exact gradient of the bound, at a rate of 4, halved until the
     bound rises; "Follow t*" puts them where the bound is largest, by Newton's steps from $v^*$,
-    where $h_f(v^*) = f'(p/q)$, as far as the axis reaches. "Reset" puts them on zero. The traits `v` and `f` follow in both directions.
+    where $h_f(v^*) = f'(p/q)$, as far as the axis reaches. "Reset" puts them on zero. The traits
+    `v` and `f` follow in both directions.
 
     Args:
         p: a `Normal` or a mixture of two, such as `gannotes.data.mixture_1d` makes.

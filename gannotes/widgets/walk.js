@@ -2,6 +2,8 @@
 
 export const prefersStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+const LONGEST = 0.1; // seconds: after a pause of the browser a walk goes on, and does not jump
+
 // `step(seconds)` runs in every frame, with the time since the last one, until it returns false or the page is hidden;
 // `changed(running)` when it starts and when it ends by itself.
 export function walk(step, changed = () => {}) {
@@ -20,7 +22,7 @@ export function walk(step, changed = () => {}) {
     stop();
     let before = performance.now();
     const tick = (now) => {
-      const seconds = Math.max(0, now - before) / 1000;
+      const seconds = Math.min(LONGEST, Math.max(0, now - before) / 1000);
       before = now;
       frame = requestAnimationFrame(tick);
       if (step(seconds) === false && frame) end();
