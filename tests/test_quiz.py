@@ -8,7 +8,7 @@ from pathlib import Path
 import flow
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "book" / "_vendor" / "gannotes" / "quiz.js"
+SCRIPT = Path(__file__).parents[1] / "book" / "_page" / "quiz.js"
 
 
 def test_a_diagram_connects_its_boxes():

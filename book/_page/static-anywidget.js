@@ -1,16 +1,35 @@
-// Shows the anywidgets of a page without a kernel, from the widget state that the notebook saved in it.
-// A classic script, because a page opened from file:// may not load modules; a widget's own module is text in
-// the state and becomes importable as a Blob URL.
+// Shows the anywidgets of a page without a kernel, from the widget state that the notebook saved in it, and the source
+// and networks that the book's build has put beside it. A classic script, because a page opened from file:// may not
+// load modules; a widget's module is text in the page and becomes importable as a Blob URL.
 (() => {
   "use strict";
-  const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
-  const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+  const STATE = "application/vnd.jupyter.widget-state+json", VIEW = "application/vnd.jupyter.widget-view+json", SOURCE = "application/vnd.gannotes.source+json";
 
-  const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const tags = (type) => [...document.querySelectorAll(`script[type="${type}"]`)];
+
+  // Python writes NaN and infinities as JSON does not allow. One of them is its widget's own trouble, not the page's.
+  const NOT_FINITE = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, MARK = "\u0000";
+  function parse(text) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      const marked = text.replace(NOT_FINITE, (part) => (part[0] === '"' ? part : `"\\u0000${part}"`));
+      return JSON.parse(marked, (_, v) => (typeof v === "string" && v[0] === MARK ? Number(v.slice(1)) : v));
+    }
+  }
+
+  // The bytes of several base64 texts, one after the other.
+  function bytes(...texts) {
+    const parts = texts.map((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
+    return new DataView(all.buffer);
+  }
 
   // The part of a Jupyter widget model that anywidget modules use. There is no kernel, so saving does nothing.
-  function makeModel(record) {
+  function makeModel(record, networks) {
     const state = structuredClone(record.state), listeners = {};
+    if (Array.isArray(state.weights)) state.weights = bytes(...state.weights.map((digest) => networks[digest]));
     for (const { path, data } of record.buffers ?? []) {
       const parent = path.slice(0, -1).reduce((node, key) => node[key], state);
       parent[path.at(-1)] = bytes(data);
@@ -43,14 +62,15 @@
   function load(source) {
     if (!modules.has(source)) {
       const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-      modules.set(source, import(url).then(({ default: widget }) => (typeof widget === "function" ? widget() : widget)));
+      modules.set(source, import(url).then((module) => module.default));
     }
     return modules.get(source);
   }
+  const called = (widget) => (typeof widget === "function" ? widget() : widget);
 
-  function initialise(id, record, widget) {
+  function initialise(id, record, widget, networks) {
     if (!models.has(id)) {
-      const model = makeModel(record);
+      const model = makeModel(record, networks);
       models.set(id, Promise.resolve(widget.initialize?.({ model })).then(() => model));
     }
     return models.get(id);
@@ -62,15 +82,16 @@
     document.head.append(Object.assign(document.createElement("style"), { textContent: text }));
   }
 
-  async function show(view, states) {
+  async function show(view, states, source) {
     const el = document.createElement("div");
     view.before(el);
     try {
       const id = JSON.parse(view.textContent).model_id, record = states[id];
       if (!record) throw new Error("the page does not hold its state");
       if (record.model_module !== "anywidget") throw new Error(`${record.model_module} needs a running kernel`);
-      const widget = await load(record.state._esm), model = await initialise(id, record, widget);
-      addStyle(record.state._css);
+      const widget = await called(record.entry ? (await load(source.module))[record.entry] : await load(record.state._esm));
+      const model = await initialise(id, record, widget, source.networks);
+      addStyle(record.entry ? source.css : record.state._css);
       await widget.render({ model, el });
     } catch (error) {
       console.error("[static-anywidget]", error);
@@ -81,9 +102,9 @@
   }
 
   async function start() {
-    const states = {};
-    for (const tag of document.querySelectorAll(STATE)) Object.assign(states, JSON.parse(tag.textContent).state);
-    await Promise.all([...document.querySelectorAll(VIEW)].map((view) => show(view, states)));
+    const states = Object.assign({}, ...tags(STATE).map((tag) => parse(tag.textContent).state));
+    const source = Object.assign({}, ...tags(SOURCE).map((tag) => parse(tag.textContent)));
+    await Promise.all(tags(VIEW).map((view) => show(view, states, source)));
     document.documentElement.dataset.widgets = "ready"; // for tests
   }
 
