@@ -2,7 +2,8 @@
 // the generator's weights and with noise of their own, so that looking does not change the course of the game.
 import { columns, gradients, mean, neg, scale } from "./operations.js";
 import { bestOutput, bound, neutral } from "./bounds.js";
-import { histogram, quantile } from "./measures.js";
+import { quantile } from "../normal.js";
+import { histogram } from "./measures.js";
 import { random } from "./random.js";
 import { logDensity, sampleToy } from "./toys.js";
 
