@@ -6,12 +6,13 @@ what it was given, so that a check can stand where the value is used.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 MANY = 10**9  # no count of this package is larger
 
@@ -250,6 +251,100 @@ def classes(name: str, x: Any, shape: str = "...", number: int = MANY) -> Tensor
     if not 0 <= low <= high < number:
         raise ValueError(f"{name}: expected classes from 0 to {number - 1}, got {low} to {high}")
     return x.long()
+
+
+def shaped(name: str, x: Any, shape: Sequence[int]) -> Any:
+    """A tensor of exactly this shape: nothing broadcasts.
+
+    Args:
+        name: what the error calls the argument, or the network that made it.
+        x: the tensor.
+        shape: the shape.
+
+    Returns:
+        `x`.
+
+    Raises:
+        TypeError: if `x` is no tensor.
+        ValueError: if it has another shape.
+
+    Example:
+        >>> shaped("G", torch.zeros(5, 3), (5, 2))
+        Traceback (most recent call last):
+        ValueError: G: expected a tensor of shape (5, 2), got shape (5, 3)
+    """
+    if not isinstance(x, Tensor) or x.shape != torch.Size(shape):
+        kind(name, x, Tensor)
+        raise ValueError(
+            f"{name}: expected a tensor of shape {tuple(shape)}, got shape {tuple(x.shape)}"
+        )
+    return x
+
+
+def one_per_point(name: str, v: Any, x: Tensor) -> Any:
+    """Raw outputs `(..., N)` for points `(..., N, *data)`: one number each.
+
+    A critic that ends in `Linear(h, 1)` returns `(N, 1)`, which would broadcast to all pairs. For
+    pictures of one channel `(N, 1, H, W)` that is also the shape of `N` replicas of one point each;
+    since a picture has three dimensions, it is refused.
+
+    Args:
+        name: what the error calls the network.
+        v: what the network returned.
+        x: what it was given.
+
+    Returns:
+        `v`.
+
+    Raises:
+        TypeError: if `v` is no tensor.
+        ValueError: if it has another shape.
+
+    Example:
+        >>> one_per_point("D", torch.zeros(5, 1), torch.zeros(5, 2))
+        Traceback (most recent call last):
+        ValueError: D: expected one number per point, shape (5,) for data (5, 2), got shape (5, 1)
+    """
+    kind(name, v, Tensor)
+    data = x.ndim - v.ndim
+    column = data == 2 and v.ndim > 1 and v.shape[-1] == 1
+    if data < 1 or v.ndim < 1 or column or v.shape != x.shape[: v.ndim]:
+        wanted = tuple(x.shape[: 1 if x.ndim < 3 or column else x.ndim - 1])
+        hint = f"shape {wanted} for data {tuple(x.shape)}"
+        raise ValueError(
+            f"{name}: expected one number per point, {hint}, got shape {tuple(v.shape)}"
+        )
+    return v
+
+
+def law_of(name: str, law: Any, x: Tensor) -> Any:
+    """A distribution whose events have the shape of the data, `(*data)` for `(..., N, *data)`.
+
+    Args:
+        name: what the error calls the network that returned it.
+        law: the distribution.
+        x: the data.
+
+    Returns:
+        `law`.
+
+    Raises:
+        TypeError: if `law` is no distribution.
+        ValueError: if its events have another shape.
+
+    Example:
+        >>> from torch.distributions import Independent, Normal
+        >>> pixel = Independent(Normal(torch.zeros(1), 1.0), 1)
+        >>> law_of("decoder", pixel, torch.zeros(5, 6))
+        Traceback (most recent call last):
+        ValueError: decoder: expected a law of events of shape (6,), got (1,)
+    """
+    kind(name, law, Distribution)
+    event, dims = law.event_shape, len(law.event_shape)
+    if x.shape[x.ndim - dims :] != event:
+        wanted = tuple(x.shape[-max(dims, 1) :])
+        raise ValueError(f"{name}: expected a law of events of shape {wanted}, got {tuple(event)}")
+    return law
 
 
 def leading(dims: int = 1, **tensors: Tensor) -> torch.Size:
