@@ -104,17 +104,17 @@ def descend_ascend(theta: Optimizer, phi: Optimizer, objective: Tensor) -> Tenso
     return objective.detach()
 
 
-def players(K: int = 1, **owners: Sequence[Any]) -> None:
+def owners(K: int = 1, **players: Sequence[Any]) -> None:
     r"""Refuse optimisers that do not own their player, before anything moves.
 
     An optimiser must own a parameter of its player, and none that is another player's alone: two
     of them that were exchanged, or one for everybody, would train nonsense without a word.
 
-    Slide: beyond the deck (the letters of A01).
+    Slide: beyond the deck.
 
     Args:
         K: a number of moves, a positive integer.
-        **owners: by their letters, an optimiser and the networks whose parameters it moves.
+        **players: by their letters, an optimiser and the networks whose parameters it moves.
 
     Raises:
         TypeError: if an optimiser is none, or `K` no integer.
@@ -124,17 +124,17 @@ def players(K: int = 1, **owners: Sequence[Any]) -> None:
     Example:
         >>> G, D = torch.nn.Linear(2, 1), torch.nn.Linear(1, 1)
         >>> theta, phi = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (G, D))
-        >>> players(theta=(theta, G), phi=(phi, D))
-        >>> players(theta=(phi, G), phi=(theta, D))
+        >>> owners(theta=(theta, G), phi=(phi, D))
+        >>> owners(theta=(phi, G), phi=(theta, D))
         Traceback (most recent call last):
         ValueError: theta: expected an optimiser of its own player, got one of phi's parameters
     """
     checks.count("K", K)
     owned = {
         name: {id(p) for network in networks for p in network.parameters()}
-        for name, (_, *networks) in owners.items()
+        for name, (_, *networks) in players.items()
     }
-    for name, (optimiser, *_) in owners.items():
+    for name, (optimiser, *_) in players.items():
         moved = {id(p) for p in _parameters(name, optimiser)}
         for other in owned:
             if not moved.isdisjoint(owned[other] - owned[name]):

@@ -18,10 +18,11 @@ from gannotes.optim import ascend, descend, fit
 float64 = torch.tensor(0.0, dtype=torch.float64)
 
 
-class Replay:
+class Replay(nn.Module):
     """A base distribution that returns given noise: randomness by hand."""
 
     def __init__(self, z: torch.Tensor) -> None:
+        super().__init__()
         self.z = z
 
     def sample(self, shape: torch.Size) -> torch.Tensor:

@@ -30,7 +30,7 @@ from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
 from gannotes.checks import floating, kind, one_per_point, shaped
-from gannotes.optim import ascend, players
+from gannotes.optim import ascend, owners
 
 
 class ALI(nn.Module):
@@ -164,7 +164,7 @@ def step(
         >>> step(ali, torch.randn(32, 6), theta_phi, omega)
         {'value': tensor(-1...)}
     """
-    players(K, theta_phi=(theta_phi, ali.decoder, ali.encoder), omega=(omega, ali.D))
+    owners(K, theta_phi=(theta_phi, ali.decoder, ali.encoder), omega=(omega, ali.D))
     for _ in range(K):
         value = ascend(omega, ali.value(x))
     ascend(theta_phi, ali.value(x, flip=True))

@@ -35,7 +35,7 @@ from torch.optim import Optimizer
 
 from gannotes.bounds import bernoulli
 from gannotes.checks import count, floating, kind, law_of, one_per_point, shaped
-from gannotes.optim import ascend, players
+from gannotes.optim import ascend, owners
 
 Contrast = Callable[[Distribution], Distribution]
 
@@ -264,7 +264,7 @@ def step(
         >>> list(step(avb, torch.ones(5, 6), theta_phi, omega, K=2))
         ['elbo', 'kl', 'value']
     """
-    players(K, theta_phi=(theta_phi, avb.decoder, avb.encoder), omega=(omega, avb.r))
+    owners(K, theta_phi=(theta_phi, avb.decoder, avb.encoder), omega=(omega, avb.r))
     log_likelihood, kl = avb.terms(x, N_z)
     elbo = ascend(theta_phi, (log_likelihood - kl).mean(-1))  # 2.1 and 2.2
     for _ in range(K):

@@ -28,7 +28,7 @@ from torch.optim import Optimizer
 
 from gannotes import checks
 from gannotes.bounds import Bound, cycle, least_squares
-from gannotes.optim import ascend, players
+from gannotes.optim import ascend, owners
 
 
 class History(nn.Module):
@@ -278,7 +278,7 @@ def step(
         ValueError: if an optimiser does not own its players, or a network returns another shape;
             nothing has moved.
     """
-    players(theta=(theta, cyclegan.G, cyclegan.F), phi=(phi, cyclegan.D_X, cyclegan.D_Y))
+    owners(theta=(theta, cyclegan.G, cyclegan.F), phi=(phi, cyclegan.D_X, cyclegan.D_Y))
     y_made, x_made = cyclegan.translate(x, y)
     loss = cyclegan.cycle(x, y, y_made, x_made)
     ascend(theta, cyclegan.value(x, y, y_made, x_made, flip=True) - lam * loss)

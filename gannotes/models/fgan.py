@@ -25,7 +25,7 @@ from torch.optim import Optimizer
 from gannotes.bounds import variational
 from gannotes.checks import floating, one_per_point, shaped
 from gannotes.divergences import FDivergence
-from gannotes.optim import ascend, descend, descend_ascend, players
+from gannotes.optim import ascend, descend, descend_ascend, owners
 
 
 class FGAN(nn.Module):
@@ -137,7 +137,7 @@ def step(fgan: FGAN, x: Tensor, theta: Optimizer, omega: Optimizer) -> dict[str,
         >>> step(fgan, torch.randn(32, 1), theta, omega)["value"].shape
         torch.Size([])
     """
-    players(theta=(theta, fgan.G), omega=(omega, fgan.V))
+    owners(theta=(theta, fgan.G), omega=(omega, fgan.V))
     return {"value": descend_ascend(theta, omega, fgan.value(x))}
 
 
@@ -178,7 +178,7 @@ def step_alternating(
         >>> list(step_alternating(fgan, torch.randn(32, 1), theta, omega, flip=False))
         ['value']
     """
-    players(theta=(theta, fgan.G), omega=(omega, fgan.V))
+    owners(theta=(theta, fgan.G), omega=(omega, fgan.V))
     value = ascend(omega, fgan.value(x))
     if flip:
         ascend(theta, fgan.value(x, flip=True))

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
 from gannotes.checks import floating, one_per_point, shaped
-from gannotes.optim import ascend, players
+from gannotes.optim import ascend, owners
 
 
 class GAN(nn.Module):
@@ -123,7 +123,7 @@ def step(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer, K: int = 1) -> d
         >>> step(gan, torch.randn(32, 1), theta, phi, K=2)
         {'value': tensor(-1...)}
     """
-    players(K, theta=(theta, gan.G), phi=(phi, gan.D))
+    owners(K, theta=(theta, gan.G), phi=(phi, gan.D))
     for _ in range(K):
         value = ascend(phi, gan.value(x))
     ascend(theta, gan.value(x, flip=True))
@@ -167,7 +167,7 @@ def step_regularised(
         >>> list(step_regularised(gan, torch.randn(32, 1), theta, phi, gamma=1.0))
         ['value']
     """
-    players(theta=(theta, gan.G), phi=(phi, gan.D))
+    owners(theta=(theta, gan.G), phi=(phi, gan.D))
     v_p, R_1 = squared_gradient(gan.D, x)
     v_q, R_2 = squared_gradient(gan.D, shaped("G", gan.sample(v_p.shape), x.shape))
     penalised = ascend(phi, gan.bound(v_p, v_q) - gamma / 2 * (R_1 + R_2))

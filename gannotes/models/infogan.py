@@ -31,7 +31,7 @@ from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli, mutual_information
 from gannotes.checks import count, floating, shaped
-from gannotes.optim import ascend, players
+from gannotes.optim import ascend, owners
 
 
 class InfoGAN(nn.Module):
@@ -197,7 +197,7 @@ def step(
         ValueError: if an optimiser does not own its player, or a network returns another shape;
             nothing has moved.
     """
-    players(theta=(theta, infogan.G), phi_eta=(phi_eta, infogan.trunk, infogan.D, infogan.Q))
+    owners(theta=(theta, infogan.G), phi_eta=(phi_eta, infogan.trunk, infogan.D, infogan.Q))
     value, information = infogan.objectives(x)
     ascend(phi_eta, value + (lam * information).sum(-1))
     flipped, readable = infogan.objectives(x, flip=True)

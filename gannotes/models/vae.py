@@ -27,7 +27,7 @@ from torch.distributions import Distribution, kl_divergence
 from torch.optim import Optimizer
 
 from gannotes.checks import count, floating, kind, law_of, one_per_point
-from gannotes.optim import ascend, players
+from gannotes.optim import ascend, owners
 
 Divergence = Callable[[Distribution, Distribution, Tensor], Tensor]
 
@@ -284,7 +284,7 @@ def step(vae: VAE, x: Tensor, theta_phi: Optimizer, N_z: int = 1) -> dict[str, T
         >>> bool(last > first)
         True
     """
-    players(theta_phi=(theta_phi, vae))
+    owners(theta_phi=(theta_phi, vae))
     log_likelihood, kl = vae.terms(x, N_z)
     elbo = ascend(theta_phi, (log_likelihood - kl).mean(-1))
     return {"elbo": elbo, "kl": kl.detach().mean(-1)}
