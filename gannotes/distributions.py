@@ -58,13 +58,13 @@ class Base(nn.Module, Independent):
     Slide: Optimisation, step 1 (E22).
 
     Args:
-        family: maps ones `(d,)` to the law, and takes torch's `validate_args`.
+        family: maps ones `(d,)` to the law.
         d: how many.
         event_dims: the number of dimensions at the end of the law's batch shape that belong to the
             event, 1 for independent coordinates and 0 for a law of vectors.
 
     Example:
-        >>> p_0 = Base(lambda one, **options: Normal(0 * one, 3 * one, **options), d=2)
+        >>> p_0 = Base(lambda one: Normal(0 * one, 3 * one), d=2)
         >>> p_0.event_shape, p_0.double().sample((5,)).dtype
         (torch.Size([2]), torch.float64)
     """
@@ -75,15 +75,12 @@ class Base(nn.Module, Independent):
         nn.Module.__init__(self)
         self.register_buffer("one", ones(checks.count("d", d)), persistent=False)
         self.family = family
-        Independent.__init__(self, self._law(), event_dims)
-
-    def _law(self) -> Distribution:
-        return self.family(self.one, validate_args=not self.one.is_meta)
+        Independent.__init__(self, family(self.one), event_dims)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)
         self.one.fill_(1)  # `to_empty` leaves anything in it
-        self.base_dist = self._law()
+        self.base_dist = self.family(self.one)
         return self
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Independent:
@@ -165,28 +162,40 @@ def corners(d: int, sd: float = 0.1, like: Tensor | None = None) -> Base:
     return _like(Base(partial(_clouds, checks.positive("sd", sd)), d, 0), like)
 
 
-def _normal(one: Tensor, **options: Any) -> Normal:
-    return Normal(0 * one, one, **options)
+# Unchecked: a number that is not finite is for `ascend` to refuse, which names the step.
 
 
-def _uniform(low: float, high: float, one: Tensor, **options: Any) -> Uniform:
-    return Uniform(low * one, high * one, **options)
+def _normal(one: Tensor) -> Normal:
+    return Normal(0 * one, one, validate_args=False)
 
 
-def _clouds(sd: float, one: Tensor, **options: Any) -> MixtureSameFamily:
+def _uniform(low: float, high: float, one: Tensor) -> Uniform:
+    return Uniform(low * one, high * one, validate_args=False)
+
+
+def _clouds(sd: float, one: Tensor) -> MixtureSameFamily:
     centres = cartesian_prod(*[stack([-one[0], one[0]])] * len(one)).reshape(-1, len(one))
-    clouds = Independent(Normal(centres, sd * ones_like(centres), **options), 1, **options)
-    weights = Categorical(ones_like(centres[:, 0]), **options)
-    return MixtureSameFamily(weights, clouds, **options)
+    clouds = Normal(centres, sd * ones_like(centres), validate_args=False)
+    weights = Categorical(ones_like(centres[:, 0]), validate_args=False)
+    return MixtureSameFamily(weights, Independent(clouds, 1), validate_args=False)
 
 
-def _classes(one: Tensor, validate_args: bool) -> OneHotCategorical:
+def _classes(one: Tensor) -> OneHotCategorical:
+    law = _unchecked_classes(probs=one)
+    law._validate_args = not one.is_meta  # what is not one-hot has no probability
+    return law
+
+
+def _unchecked_classes(**parameters: Tensor) -> OneHotCategorical:
+    """Torch checks the law that it holds inside whatever it was told."""
     default = Distribution._validate_args
-    Distribution.set_default_validate_args(validate_args)  # torch keeps it from the inner law
+    Distribution.set_default_validate_args(False)
     try:
-        return OneHotCategorical(one, validate_args=validate_args)
+        law = OneHotCategorical(**parameters, validate_args=False)
     finally:
         Distribution.set_default_validate_args(default)
+    law._categorical._validate_args = False
+    return law
 
 
 class Gaussian(nn.Module):
@@ -438,9 +447,7 @@ class Code(nn.Module):
         if raw.shape[-1] != sum(widths):
             raise ValueError(f"net: expected {sum(widths)} outputs, got {raw.shape[-1]}")
         *logits, mean, log_sd = raw.split(widths, -1)
-        parts: list[Distribution] = [
-            OneHotCategorical(logits=r, validate_args=False) for r in logits
-        ]
+        parts: list[Distribution] = [_unchecked_classes(logits=r) for r in logits]
         sd = self.floor + log_sd.exp()
         for k in range(self.continuous):
             one = slice(k, k + 1)

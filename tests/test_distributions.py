@@ -277,16 +277,18 @@ def test_wrong_input_to_a_density_is_named():
     ):
         Gaussian(nn.Identity())(torch.zeros(2, 3))
     for network in (Gaussian, Bernoulli, Deterministic):
-        with pytest.raises(ValueError, match="event_dims: expected a positive number, got 0"):
+        with pytest.raises(
+            ValueError, match="event_dims: expected an integer of at least 1, got 0"
+        ):
             network(nn.Identity(), event_dims=0)
     with pytest.raises(ValueError, match=r"z: expected at least two samples .* got \(1, 3\)"):
         gaussian_fit(torch.zeros(1, 3))
-    with pytest.raises(ValueError, match="n: expected a positive number of rows, got 0"):
+    with pytest.raises(ValueError, match="n: expected an integer of at least 1, got 0"):
         latent_grid(0)
 
 
 def test_wrong_input_is_named():
-    with pytest.raises(ValueError, match="d: expected a positive dimension, got 0"):
+    with pytest.raises(ValueError, match="d: expected an integer of at least 1, got 0"):
         standard_normal(0)
     with pytest.raises(ValueError, match="high: expected a number above low = 1"):
         uniform(2, 1.0, 1.0)

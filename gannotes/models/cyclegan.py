@@ -99,7 +99,7 @@ class History(nn.Module):
             self.count += 1
             return
         place = (slot, *(torch.arange(size) for size in self.replicas))
-        old = self.stored[place]
+        old = self.stored[place].clone()
         swap = swap.to(old.device).view(*swap.shape, *[1] * (old.ndim - swap.ndim))
         self.stored[place] = torch.where(swap, sample, old)
         sample.copy_(torch.where(swap, old, sample))

@@ -202,4 +202,4 @@ def step(
     ascend(phi_eta, value + (lam * information).sum(-1))
     flipped, readable = infogan.objectives(x, flip=True)
     ascend(theta, flipped + (lam * readable).sum(-1))
-    return {"value": value, "information": information}
+    return {"value": value.detach(), "information": information.detach()}
