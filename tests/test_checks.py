@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Independent, Normal
 
 from gannotes import checks
 
@@ -190,6 +191,58 @@ def test_leading_dimensions_broadcast() -> None:
     assert checks.leading(2, a=a, b=b) == (4,)
     with pytest.raises(ValueError, match=r"^a, b: expected leading dimensions that broadcast"):
         checks.leading(a=a[:, :, None].expand(4, 1, 2, 5), b=b)
+
+
+def test_a_shape_is_met_exactly() -> None:
+    x = torch.zeros(5, 3)
+    assert checks.shaped("G", x, (5, 3)) is x
+    for shape in ((5, 2), (1, 3), (5,), (5, 3, 1), ()):
+        with pytest.raises(ValueError, match=r"^G: expected a tensor of shape \(.*, got .*5, 3\)$"):
+            checks.shaped("G", x, shape)
+    with pytest.raises(TypeError, match="^G: expected a Tensor, got tuple"):
+        checks.shaped("G", (x, x), (5, 3))
+
+
+@pytest.mark.parametrize(
+    ("x", "right"),
+    [
+        ((7, 2), [(7,)]),
+        ((7, 1), [(7,)]),
+        ((1, 2), [(1,)]),
+        ((4, 7, 2), [(4, 7)]),
+        ((4, 1, 2), [(4, 1)]),
+        ((7, 1, 6, 6), [(7,)]),
+        ((7, 3, 6, 6), [(7,)]),
+        ((4, 7, 1, 6, 6), [(4, 7)]),
+        ((1, 1, 6, 6), [(1,)]),
+    ],
+)
+def test_one_number_per_point(x, right) -> None:
+    """Of all shapes that a critic could return by mistake, the right one alone passes."""
+    points = torch.zeros(x)
+    columns = {(*v, 1) for v in right} | {(*v, 2) for v in right} | {(1, *v) for v in right}
+    for v in [*right, *columns, x, (), (x[0] + 1,)]:
+        if v in right:
+            assert checks.one_per_point("D", torch.zeros(v), points).shape == v
+            continue
+        with pytest.raises(ValueError, match=r"^D: expected one number per point, shape \("):
+            checks.one_per_point("D", torch.zeros(v), points)
+    with pytest.raises(TypeError, match="^D: expected a Tensor, got list"):
+        checks.one_per_point("D", [0.0], points)
+
+
+def test_a_law_has_the_events_of_the_data() -> None:
+    def law(*event):
+        return Independent(Normal(torch.zeros(event), 1.0), len(event))
+
+    x = torch.zeros(5, 1, 6, 6)
+    for event in ((1, 6, 6), (6, 6), (6,), ()):
+        assert checks.law_of("decoder", law(*event), x).event_shape == event
+    for event in ((6, 6, 1), (1,), (1, 1), (2, 6, 6), (3, 5, 1, 6, 6)):
+        with pytest.raises(ValueError, match="^decoder: expected a law of events of shape"):
+            checks.law_of("decoder", law(*event), x)
+    with pytest.raises(TypeError, match="^decoder: expected a Distribution, got Tensor"):
+        checks.law_of("decoder", x, x)
 
 
 def test_bounds_need_torch_alone() -> None:
