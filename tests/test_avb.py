@@ -684,7 +684,7 @@ def test_wrong_input_is_named():
     avb, x = small(), coins(3, 6)
     for N_z in (0, 1.0, True):
         for call in (avb.terms, avb.elbo, avb.value):
-            with pytest.raises(ValueError, match=f"N_z: expected a positive integer, got {N_z}"):
+            with pytest.raises((TypeError, ValueError), match="^N_z: expected an integer of at"):
                 call(x, N_z)
     plain = AVB(nets.mlp(6, 2).double(), avb.decoder, avb.r, avb.p_0)
     for call in (plain.elbo, plain.value):

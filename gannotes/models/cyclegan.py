@@ -143,6 +143,7 @@ class CycleGAN(nn.Module):
         bound: Bound = least_squares,
         past_X: nn.Module | None = None,
         past_Y: nn.Module | None = None,
+        *,
         data_dims: int | tuple[int, int] = 1,
     ) -> None:
         super().__init__()
