@@ -141,9 +141,9 @@ def test_the_expected_ratio_is_the_divergence_of_every_point():
 
 def test_over_the_data_the_divergence_is_a_mean():
     """X20: 0.838704, not the sum 2.516113."""
-    avb = three_points(two_points, lambda z, x: exact_ratio(z, x) + 0 * avb.shift)
-    avb.shift = nn.Parameter(tensor(0.0))
-    players = [torch.optim.SGD([p], lr=0.0) for p in (avb.encoder.mean, avb.shift)]
+    avb = three_points(two_points, lambda z, x: exact_ratio(z, x) + 0 * avb.r.shift)
+    avb.r.shift = nn.Parameter(tensor(0.0))
+    players = [torch.optim.SGD([p], lr=0.0) for p in (avb.encoder.mean, avb.r.shift)]
     value = step(avb, X, *players, N_z=2)["kl"].item()
     assert value == pytest.approx(0.838704285, abs=1e-9)
     assert value != pytest.approx(KLS.sum().item(), abs=1)
