@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from .divergences import FDivergence
+from gannotes import checks
+from gannotes.divergences import FDivergence
 
 __all__ = [
     "Bound",
@@ -250,15 +251,21 @@ def mutual_information(log_q: Tensor, entropy: Tensor) -> Tensor:
     return entropy + log_q.mean(-1)
 
 
-def cycle(x: Tensor, x_cycled: Tensor, y: Tensor, y_cycled: Tensor) -> Tensor:
+def cycle(
+    x: Tensor,
+    x_cycled: Tensor,
+    y: Tensor,
+    y_cycled: Tensor,
+    data_dims: int | tuple[int, int] = 1,
+) -> Tensor:
     r"""The cycle loss: :math:`E_x |F(G(x)) - x|_1 + E_y |G(F(y)) - y|_1`. Minimised.
 
     .. math::
 
         L_\text{cyc} = \mathbb{E}_x \|F(G(x)) - x\|_1 + \mathbb{E}_y \|G(F(y)) - y\|_1
 
-    The L1 norm is summed over all data dimensions and averaged over the batch, the first
-    dimension. Common code averages over the elements instead: its weight is not comparable.
+    The L1 norm is summed over the dimensions of the data and averaged over the batch, the dimension
+    before them. Common code averages over the elements instead: its weight is not comparable.
 
     Slide: CycleGAN / loss functions II (E40).
 
@@ -266,17 +273,20 @@ def cycle(x: Tensor, x_cycled: Tensor, y: Tensor, y_cycled: Tensor) -> Tensor:
         Zhu et al., Unpaired Image-to-Image Translation, 2017.
 
     Args:
-        x: A batch of the first domain, shape (N, ...).
+        x: A batch of the first domain, shape (..., N, *data).
         x_cycled: F(G(x)), the shape of `x`.
-        y: A batch of the second domain, shape (M, ...).
+        y: A batch of the second domain, shape (..., M, *data).
         y_cycled: G(F(y)), the shape of `y`.
+        data_dims: The number of dimensions of a sample, 1 for vectors and 3 for images; a pair if
+            the domains differ.
 
     Returns:
-        In the units of the data, shape ().
+        In the units of the data, shape (...).
 
     Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If a batch is empty or a cycled batch has another shape than its batch.
+        TypeError: If an argument is not a floating-point tensor, or `data_dims` no integer.
+        ValueError: If a batch is empty, has too few dimensions, or a cycled batch has another shape
+            than its batch.
 
     Example:
         >>> x, y = torch.zeros(2, 3), torch.zeros(4, 5)
@@ -284,10 +294,15 @@ def cycle(x: Tensor, x_cycled: Tensor, y: Tensor, y_cycled: Tensor) -> Tensor:
         tensor(3.)
     """
     _check(x=x, x_cycled=x_cycled, y=y, y_cycled=y_cycled)
-    for name, z, z_cycled in (("x", x, x_cycled), ("y", y, y_cycled)):
-        if z.shape != z_cycled.shape:
-            raise ValueError(
-                f"{name}_cycled must have the shape of {name}, {tuple(z.shape)}, "
-                f"got {tuple(z_cycled.shape)}"
-            )
-    return (x_cycled - x).abs().sum() / len(x) + (y_cycled - y).abs().sum() / len(y)
+    dims_x, dims_y = data_dims if isinstance(data_dims, tuple) else (data_dims, data_dims)
+    return _norm("x", x, x_cycled, dims_x) + _norm("y", y, y_cycled, dims_y)
+
+
+def _norm(name: str, z: Tensor, z_cycled: Tensor, data_dims: int) -> Tensor:
+    """:math:`E |z' - z|_1`, a number for every leading dimension."""
+    checks.shaped(f"{name}_cycled", z_cycled, z.shape)
+    if z.ndim <= checks.count("data_dims", data_dims, least=0):
+        wanted = f"a batch of samples of {data_dims} dimensions"
+        raise ValueError(f"{name}: expected {wanted}, got shape {tuple(z.shape)}")
+    dims = tuple(range(-data_dims - 1, 0))
+    return (z_cycled - z).abs().sum(dims) / z.shape[-data_dims - 1]

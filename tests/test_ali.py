@@ -86,10 +86,11 @@ class Says(nn.Module):
         return self.r(x, z)
 
 
-class Replay:
+class Replay(nn.Module):
     """A base distribution that returns given latent points."""
 
     def __init__(self, z: torch.Tensor) -> None:
+        super().__init__()
         self.z = z
 
     def sample(self, shape: torch.Size) -> torch.Tensor:

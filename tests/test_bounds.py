@@ -520,9 +520,27 @@ def test_cycle_sums_over_data_dimensions_and_averages_over_the_batch():
     x, y = random_critics(3, 2, 4, 5), random_critics(6, 7, seed=1)
     x_cycled, y_cycled = x + random_critics(3, 2, 4, 5, seed=2), y + 0.5
     want = np.abs((x_cycled - x).numpy()).reshape(3, -1).sum(1).mean() + 3.5
-    assert cycle(x, x_cycled, y, y_cycled).item() == pytest.approx(want, rel=1e-12)
-    assert cycle(x, x_cycled, y, y_cycled).shape == ()
-    assert cycle(x, x, y, y).item() == 0.0
+    found = cycle(x, x_cycled, y, y_cycled, (3, 1))
+    assert found.item() == pytest.approx(want, rel=1e-12)
+    assert found.shape == ()
+    assert cycle(x, x, y, y, (3, 1)).item() == 0.0
+    assert cycle(x, x + 1, x, x + 2, 3).item() == 40 + 80
+    assert cycle(x[..., 0], x[..., 0] + 1, x[:, 0], x[:, 0], 2).item() == 8
+
+
+def test_cycle_keeps_replicas_apart():
+    """E40: one number for every leading dimension, that of the replica alone."""
+    x, y = random_critics(4, 3, 2, 5), random_critics(4, 6, 7, seed=1)
+    x_cycled, y_cycled = random_critics(4, 3, 2, 5, seed=2), random_critics(4, 6, 7, seed=3)
+    found = cycle(x, x_cycled, y, y_cycled, (2, 1))
+    alone = [cycle(*parts, (2, 1)) for parts in zip(x, x_cycled, y, y_cycled, strict=True)]
+    torch.testing.assert_close(found, torch.stack(alone))
+    off = torch.ones(3, 16, 2)
+    assert cycle(0 * off, off, off, off).tolist() == [2.0, 2.0, 2.0]
+    assert cycle(off, off, off[None] * torch.zeros(2, 1, 1, 1), off.expand(2, 3, 16, 2)).shape == (
+        2,
+        3,
+    )
 
 
 def test_cycle_is_zero_exactly_for_a_bijection_and_its_inverse():
@@ -587,13 +605,17 @@ def test_wrong_arguments_are_refused():
         mutual_information(torch.zeros(2, 0), torch.tensor(1.0))
     x, y = torch.zeros(2, 3), torch.zeros(4, 5)
     with pytest.raises(
-        ValueError, match=r"x_cycled must have the shape of x, \(2, 3\), got \(3,\)"
+        ValueError, match=r"^x_cycled: expected a tensor of shape \(2, 3\), got shape \(3,\)"
     ):
         cycle(x, torch.zeros(3), y, y)
-    with pytest.raises(ValueError, match=r"y_cycled must have the shape of y"):
+    with pytest.raises(ValueError, match=r"^y_cycled: expected a tensor of shape \(4, 5\)"):
         cycle(x, x, y, torch.zeros(4, 1))
     with pytest.raises(ValueError, match="x must be a non-empty sample"):
         cycle(torch.zeros(0, 3), torch.zeros(0, 3), y, y)
+    with pytest.raises(ValueError, match=r"^y: expected a batch of samples of 2 dimensions"):
+        cycle(torch.zeros(2, 3, 1), torch.zeros(2, 3, 1), y, y, 2)
+    with pytest.raises((TypeError, ValueError), match=r"^data_dims: expected an integer"):
+        cycle(x, x, y, y, -1)
 
 
 def test_signatures_are_those_of_the_design():
@@ -602,7 +624,7 @@ def test_signatures_are_those_of_the_design():
         least_squares: ["v_p", "v_q"],
         variational: ["f"],
         mutual_information: ["log_q", "entropy"],
-        cycle: ["x", "x_cycled", "y", "y_cycled"],
+        cycle: ["x", "x_cycled", "y", "y_cycled", "data_dims"],
     }
     for function, names in want.items():
         assert list(inspect.signature(function).parameters) == names

@@ -1,19 +1,20 @@
 """ALI on the grid of 25 Gaussians: as published, and with what keeps modes from being lost."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch.distributions import Categorical, MixtureSameFamily, Normal
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gannotes import bounds, data, metrics, nets, results, runs, weights
-from gannotes.distributions import Deterministic, Gaussian, Implicit, standard_normal
+from gannotes.distributions import Base, Deterministic, Gaussian, Implicit, standard_normal
 from gannotes.models.ali import ALI, step
 from gannotes.optim import ascend, fit
 from gannotes.recipes.card import start, write_card
@@ -56,7 +57,7 @@ class Waves(nn.Module):
         return torch.cat([x / 4, angle.sin(), angle.cos()], -1)
 
 
-def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Independent:
+def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Base:
     r"""The law of `distributions.corners(k, sd)`, which is a product, drawn factor by factor.
 
     Slide: beyond the deck (mode collapse).
@@ -70,9 +71,14 @@ def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Independent
         >>> clouds(6).sample((100,)).shape
         torch.Size([100, 6])
     """
-    ends = torch.tensor([-1.0, 1.0]).to(torch.zeros(()) if like is None else like).expand(k, 2)
-    pair = MixtureSameFamily(Categorical(torch.ones_like(ends)), Normal(ends, sd))
-    return Independent(pair, 1)
+    law = Base(partial(_pairs, sd), k)
+    return law if like is None else law.to(like)
+
+
+def _pairs(sd: float, one: Tensor) -> MixtureSameFamily:
+    ends = torch.stack([-one, one], -1)
+    weights = Categorical(torch.ones_like(ends), validate_args=False)
+    return MixtureSameFamily(weights, Normal(ends, sd, validate_args=False), validate_args=False)
 
 
 def grid_ali(replicas: int = 4, device: str = "cpu") -> ALI:

@@ -226,7 +226,7 @@ def _unpaired(lam: float) -> Game:
         phi = _adam(*critics)
         D_X, D_Y = (nets.Autocast(D) for D in critics)
         past_X, past_Y = (History((1, 28, 28)).to(device) for _ in critics)
-        model = CycleGAN(G, F, D_X, D_Y, least_squares, past_X, past_Y)
+        model = CycleGAN(G, F, D_X, D_Y, least_squares, past_X, past_Y, data_dims=3)
         return (lambda batch: step(model, *batch, theta, phi, lam / PIXELS)), [theta, phi]
 
     return game

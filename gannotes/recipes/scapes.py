@@ -181,7 +181,7 @@ def forward(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tenso
 
     Slide: CycleGAN / Experiments I (F05).
     """
-    return cycle(x, model.F(y_made), y, y)
+    return cycle(x, model.F(y_made), y, y, 3)
 
 
 def backward(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor) -> Tensor:
@@ -189,7 +189,7 @@ def backward(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tens
 
     Slide: CycleGAN / Experiments I (F05).
     """
-    return cycle(x, x, y, model.G(x_made))
+    return cycle(x, x, y, model.G(x_made), 3)
 
 
 def neither(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor) -> Tensor:
@@ -209,7 +209,7 @@ def truth(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor)
         Isola, Zhu, Zhou and Efros, Image-to-image translation with conditional adversarial
         networks, 2017, whose critics see the source as well.
     """
-    return cycle(x, x_made, y, y_made)
+    return cycle(x, x_made, y, y_made, 3)
 
 
 def play(
@@ -347,7 +347,7 @@ def scapes_one(
     G, F, D_X, D_Y = scapes_translator(), scapes_translator(), scapes_critic(), scapes_critic()
     for net in (G, F, D_X, D_Y):
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = CycleGAN(*(nets.Autocast(net) for net in (G, F, D_X, D_Y)))
+    model = CycleGAN(*map(nets.Autocast, (G, F, D_X, D_Y)), data_dims=3)
     model.past_X, model.past_Y = (History((3, 32, 32)).to(device) for _ in range(2))
     theta, phi = (
         Adam(nn.ModuleList(pair).parameters(), RATE, (0.5, 0.999), fused=True)
