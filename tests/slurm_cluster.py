@@ -1,9 +1,10 @@
-"""A Slurm cluster of one node on this machine, in a folder of its own: for tests.
+"""A Slurm cluster on this machine, in a folder of its own: for tests. It has two nodes, n1 and n2.
 
 Debian's `slurm-wlm` and `munge` are all it needs. Nothing of the machine's own Slurm, if there is
-one, is touched: keys, sockets, ports, logs and state are the folder's. By hand::
+one, is touched: keys, sockets, ports, logs and state are the folder's. By hand, up until Enter::
 
-    python tests/slurm_cluster.py FOLDER     # up, until Enter; then: export SLURM_CONF=FOLDER/slurm.conf
+    python tests/slurm_cluster.py FOLDER
+    export SLURM_CONF=FOLDER/slurm.conf
 """
 
 import getpass
@@ -26,15 +27,14 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 SlurmctldPort={controller}
-SlurmdPort={node}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool.%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd.%n.log
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -53,9 +53,12 @@ OverTimeLimit=0
 SlurmdTimeout=300
 ReturnToService=2
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
-PartitionName=low Nodes={host} Default=YES MaxTime=60 PriorityTier=1 GraceTime=0
-PartitionName=high Nodes={host} MaxTime=60 PriorityTier=9 PreemptMode=OFF
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} CPUs=4 State=UNKNOWN
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2} CPUs=4 State=UNKNOWN
+PartitionName=calm Nodes=n1 Default=YES PriorityTier=1 PreemptMode=OFF
+PartitionName=low Nodes=n1 PriorityTier=1
+PartitionName=high Nodes=n1 PriorityTier=9 PreemptMode=OFF
+PartitionName=both Nodes=n1,n2 PriorityTier=1 PreemptMode=OFF
 """
 
 
@@ -68,19 +71,19 @@ class Cluster:
             raise FileNotFoundError(f"apt-get install slurm-wlm munge: {missing} are not here")
         self.folder, self.daemons = folder, dict[str, subprocess.Popen[bytes]]()
         self.host = platform.node().partition(".")[0]
-        for name in ("state", "spool"):
-            (folder / name).mkdir(parents=True)
+        (folder / "state").mkdir(parents=True)
         key = folder / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)
-        controller, node = free_ports(2)
+        controller, n1, n2 = free_ports(3)
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
         (folder / "slurm.conf").write_text(
             CONFIGURATION.format(
                 host=self.host,
                 user=getpass.getuser(),
                 controller=controller,
-                node=node,
+                n1=n1,
+                n2=n2,
                 folder=folder,
             )
         )
@@ -90,8 +93,9 @@ class Cluster:
         self.start_one("munged")
         wait_until((self.folder / "munge.socket").exists, "munged")
         self.start_one("slurmctld")
-        self.start_one("slurmd")
-        wait_until(lambda: "idle" in self.say("sinfo", "-h", "-o", "%t"), "an idle node")
+        self.start_one("n1")
+        self.start_one("n2")
+        wait_until(lambda: self.say("sinfo", "-h", "-p", "both", "-o", "%t") == "idle", "the nodes")
 
     def start_one(self, name: str) -> None:
         """Start a daemon, in the foreground of a session of its own."""
@@ -100,13 +104,12 @@ class Cluster:
             "munged": ["--foreground", "--force"]
             + [f"--{option}={self.folder}/munge.{option.partition('-')[0]}" for option in munge],
             "slurmctld": ["-D"],
-            "slurmd": ["-D", "-N", self.host],
         }
-        program = find(name)
+        program = find(name if name in options else "slurmd")
         assert program is not None
         with open(self.folder / f"{name}.out", "ab") as output:
             self.daemons[name] = subprocess.Popen(
-                [program, *options[name]],
+                [program, *options.get(name, ["-D", "-N", name])],
                 env={**os.environ, **self.environment},
                 stdout=output,
                 stderr=output,

@@ -7,6 +7,7 @@ its comment.
 
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
@@ -16,7 +17,9 @@ from typing import Any
 from gannotes.runs.folder import Run, read
 from gannotes.runs.workers import Recipe, attempt, no_bars
 
-ENDING = {"COMPLETING", "COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
+ENDED = {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
+ENDING = "COMPLETING"  # for good, or to be queued again: that is seen when it is over
+PATIENCE = 60.0  # seconds
 TIMES = 100  # that a job whose time is over is queued again
 OURS = {"name", "slurm_comment"}
 
@@ -66,7 +69,8 @@ def submit(
     executor = check_cluster(logs, parameters)
     jobs: list[Any] = []
     with _alone(logs):
-        queue = _queue() if parameters.get("cluster", "slurm") == "slurm" else {}
+        slurm = parameters.get("cluster", "slurm") == "slurm"
+        queue = _settled({_path(run) for run, _ in tasks}) if slurm else {}
         rest = [(run, recipe) for run, recipe in tasks if _path(run) not in queue]
         for run, recipe in rest:
             executor.update_parameters(**_parameters(run, parameters))
@@ -129,7 +133,7 @@ def in_queue(runs: Sequence[Run]) -> list[Run]:
     if not any((run.folder.parents[1] / "slurm").is_dir() for run in runs):
         return list(runs)  # nobody has submitted any
     try:
-        queue = _queue()
+        queue, _ = _queue()
     except ValueError:
         return list(runs)
     return [run._replace(job=queue.get(_path(run), "")) for run in runs]
@@ -149,8 +153,18 @@ def _path(run: Run) -> str:
     return str(run.folder.resolve())
 
 
-def _queue() -> dict[str, str]:
-    """Folder of the run -> number of its job, for the jobs of this user that are not ending."""
+def _settled(folders: set[str]) -> dict[str, str]:
+    """The queue, once it is known of all jobs of these folders whether they come back."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        queue, ending = _queue()
+        if not ending & folders or time.monotonic() > deadline:
+            return queue
+        time.sleep(0.5)
+
+
+def _queue() -> tuple[dict[str, str], set[str]]:
+    """Folder -> number of its job, of this user's jobs; and the folders whose jobs are ending."""
     command = ["squeue", f"--user={os.getuid()}", "--noheader", "--format=%T|%i|%k"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -159,8 +173,9 @@ def _queue() -> dict[str, str]:
     if answer.returncode:
         reason = (answer.stderr.splitlines() or ["none"])[-1]
         raise ValueError(f"slurm: expected an answer of squeue, got {reason!r}")
-    jobs = (line.split("|", 2) for line in answer.stdout.splitlines())
-    return {job[2]: job[1] for job in jobs if len(job) == 3 and job[0] not in ENDING}
+    jobs = [line.split("|", 2) for line in answer.stdout.splitlines() if line.count("|") >= 2]
+    queue = {folder: job for state, job, folder in jobs if state not in {*ENDED, ENDING}}
+    return queue, {folder for state, _, folder in jobs if state == ENDING} - queue.keys()
 
 
 @contextmanager

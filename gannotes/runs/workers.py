@@ -176,7 +176,7 @@ def _signs_of_life(sitting: Path, say: Callable[[], None]) -> Iterator[None]:
         told = time.monotonic()
         while not ended.wait(min(GLANCE, BEAT)):
             if folder.lost(sitting):
-                return _thread.interrupt_main(AWAKE or signal.SIGINT)
+                return _thread.interrupt_main(signal.Signals(AWAKE or signal.SIGINT))
             if time.monotonic() - told >= BEAT:
                 told = time.monotonic()
                 with suppress(OSError, ValueError):  # a disk that is away for a moment
