@@ -66,9 +66,8 @@ class Cluster:
     """Daemons in a folder: up with `start`, down with `stop`; each can be killed alone."""
 
     def __init__(self, folder: Path) -> None:
-        missing = [name for name in PROGRAMS if find(name) is None]
-        if missing:
-            raise FileNotFoundError(f"apt-get install slurm-wlm munge: {missing} are not here")
+        if missing():
+            raise FileNotFoundError(f"apt-get install slurm-wlm munge: {missing()} are not here")
         self.folder, self.daemons = folder, dict[str, subprocess.Popen[bytes]]()
         self.host = platform.node().partition(".")[0]
         (folder / "state").mkdir(parents=True)
@@ -136,6 +135,11 @@ class Cluster:
         """What a command of Slurm answers; nothing while the controller is away."""
         environment = {**os.environ, **self.environment}
         return subprocess.run(words, env=environment, capture_output=True, text=True).stdout.strip()
+
+
+def missing() -> list[str]:
+    """The programs that are not here."""
+    return [name for name in PROGRAMS if find(name) is None]
 
 
 def find(program: str) -> str | None:

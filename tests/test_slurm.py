@@ -3,11 +3,12 @@
 import contextlib
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from slurm_cluster import Cluster, wait_until
+from slurm_cluster import Cluster, missing, wait_until
 from tiny import halting, tiny
 
 from gannotes import recipes, runs
@@ -53,6 +54,9 @@ class Storm:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    """One for all tests. Without Slurm they are skipped, and say so; under CI=true they fail."""
+    if missing() and not os.environ.get("CI"):
+        pytest.skip(f"{missing()} are not here: NO Slurm test runs")
     up = Cluster(tmp_path_factory.mktemp("slurm"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{TESTS.parent}:{TESTS}")
@@ -146,6 +150,15 @@ def test_nothing_is_queued_twice(storm):
 
 def test_the_status_is_told_while_the_controller_is_away(storm):
     assert "5 running" in storm.said["status without a controller"]
+
+
+def test_each_was_struck_as_was_meant(storm):
+    logs = "".join(path.read_text() for path in (storm.out / "slurm").glob("*.err"))
+    for words in ("DUE TO PREEMPTION", "this job is timed-out", "DUE TO JOB REQUEUE"):
+        assert words in logs
+    first, second = storm.run("on a dead node").sittings[:2]
+    assert (first["job"], first["start"] + 1) == (second["job"], second["start"])
+    assert first["state"] == "running"  # to its end it knew nothing
 
 
 def test_the_logs_hold_no_progress(storm):
