@@ -9,7 +9,9 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from gannotes import runs
-from gannotes.recipes import RECIPES, SWEEPS, card
+from gannotes.recipes import RECIPES, SWEEPS
+from gannotes.recipes.frame import minutes as recorded
+from gannotes.recipes.ship import ship
 from gannotes.runs import Run
 
 Command = Callable[[argparse.Namespace], None]
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    minutes = card.minutes()
+    minutes = recorded()
     width = max(map(len, [*RECIPES, *SWEEPS]))
     print(f"{'recipe':{width}}  minutes")
     for name, recipe in RECIPES.items():
@@ -55,7 +57,7 @@ def _list(options: argparse.Namespace) -> None:
         known = minutes.get(name, sum(part for part in parts if part is not None))
         more = "> " if None in parts and name not in minutes else ""
         took = f"{more}{known:.0f}" if known else "?"
-        print(f"{name:{width}}  {took:>7}  {len(parts)} runs: {_summary(sweep.gather)}")
+        print(f"{name:{width}}  {took:>7}  {len(parts)} runs: {_summary(sweep.train)}")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -83,12 +85,16 @@ def _resume(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    print(runs.table(runs.find(options.out), card.minutes()))
+    print(runs.table(runs.find(options.out), recorded()))
 
 
 def _report(options: argparse.Namespace) -> None:
     found = runs.find(options.out)
     print("\n".join(runs.report(found, options.out / "report", SWEEPS)))
+
+
+def _ship(options: argparse.Namespace) -> None:
+    print("\n".join(ship(options.name, options.out, options.seed)))
 
 
 def _work(waiting: list[Run], options: argparse.Namespace) -> None:
@@ -166,7 +172,10 @@ def _parser() -> argparse.ArgumentParser:
         )
     status = add("status", _status, "a line for each run: state, step, time spent, time left")
     report = add("report", _report, "rebuild the tables and compare them with those shipped")
-    for command in (resume, status, report):
+    shipped = add("ship", _ship, "copy a finished run's or sweep's files into the package")
+    shipped.add_argument("name", choices=[*RECIPES, *SWEEPS], metavar="NAME", help="see list")
+    shipped.add_argument("--seed", type=_at_least(0), default=0, help="of the run or the sweep (0)")
+    for command in (resume, status, report, shipped):
         command.add_argument("out", type=Path, nargs="?", default=Path("runs"), help="(runs)")
     return parser
 

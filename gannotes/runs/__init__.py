@@ -37,13 +37,12 @@ from gannotes.runs.folder import (
     state,
     versions,
 )
-from gannotes.runs.report import Sweep, agreement, compare_rows, compare_weights, report, scores
+from gannotes.runs.report import agreement, compare_rows, compare_weights, report, scores
 from gannotes.runs.status import estimates, span, table
 from gannotes.runs.workers import attempt, submit, work
 
 __all__ = [
     "Run",
-    "Sweep",
     "agreement",
     "attempt",
     "beside",
