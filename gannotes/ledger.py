@@ -278,9 +278,13 @@ def tables() -> dict[str, Section]:
     return {name: make() for name, make in _SECTIONS.items()}
 
 
+def _table(name: str) -> list[Row]:
+    return [dict(row) for row in results.load(name)]
+
+
 def _published(table: str) -> list[tuple[str, str, tuple[float, float, float]]]:
     """Model, quantity, and the number with its error and unit."""
-    rows: list[Row] = [row for row in results.load("published_ledger") if row["table"] == table]
+    rows = [row for row in _table("published_ledger") if row["table"] == table]
     return [(r["model"], r["quantity"], (r["value"], r["error"] or 0.0, r["unit"])) for r in rows]
 
 
@@ -292,8 +296,8 @@ def _minutes(*names: str) -> list[float]:
 def _fgan_univariate() -> Section:
     letters = {"mu": r"$\hat\mu$", "sigma": r"$\hat\sigma$", "F": r"$\hat F$"}
     stars = {"mu": "mu_star", "sigma": "sigma_star", "F": "exact_star"}
-    paper: list[Row] = results.load("published_fgan_univariate")
-    runs: list[Row] = results.load("fgan_univariate")
+    paper = _table("published_fgan_univariate")
+    runs = _table("fgan_univariate")
     fits = {f: [r for r in runs if r["divergence"] == f] for f in (r["divergence"] for r in paper)}
     rows: list[Entry | Order] = []
     for row in paper:
@@ -309,12 +313,12 @@ def _fgan_univariate() -> Section:
 
 
 def _fgan_mnist() -> Section:
-    column: dict[str, Row] = {r["divergence"]: r for r in results.load("published_fgan_mnist")}
-    runs: list[Row] = results.load("fgan_mnist")
+    column = {r["divergence"]: r for r in _table("published_fgan_mnist")}
+    runs = _table("fgan_mnist")
     names = [name for name in column if name not in ("vae", "training_images")]
     seeds = sorted({run["seed"] for run in runs})
     nats = {(run["divergence"], run["seed"]): run["kde"] for run in runs}
-    theirs, ours = column["training_images"], results.load("kde_references")[-1]
+    theirs, ours = column["training_images"], _table("kde_references")[-1]
     what = f"training images (ours {ours['samples']:,.0f})"
     images = Entry(what, theirs["kde"], theirs["sem"], 1, [ours["kde"]], ours["sem"], math.inf)
     single = [[nats[name, seed] for name in names] for seed in seeds]
@@ -325,7 +329,7 @@ def _fgan_mnist() -> Section:
         shown = number(statistics.fmean(found), statistics.stdev(found), 0)
         published = number(column[name]["kde"], column[name]["sem"], 0)
         table.append([name.replace("_", " "), published, shown])
-    vaes: list[Any] = [row["kde"] for row in results.load("vae_kde")]
+    vaes = [row["kde"] for row in _table("vae_kde")]
     shown = f"{min(vaes):.0f} to {max(vaes):.0f}, by latent dimension"
     table.append(["VAE", number(column["vae"]["kde"], column["vae"]["sem"], 0), shown])
     more = lines(["log-likelihood by kernels, nats", "published", "ours"], table)
@@ -334,7 +338,7 @@ def _fgan_mnist() -> Section:
 
 
 def _gan_parzen() -> Section:
-    runs: list[Row] = results.load("gan_parzen")
+    runs = _table("gan_parzen")
     ((model, _, value),) = _published("gan_parzen")
     rows: list[Entry | Order] = []
     for name, what, printed, aim in (
@@ -350,7 +354,7 @@ def _gan_parzen() -> Section:
 
 
 def _infogan_mnist() -> Section:
-    runs: list[Row] = results.load("infogan_mnist")
+    runs = _table("infogan_mnist")
     ((_, _, value),) = _published("infogan_mnist")
     titles = {"published": "as published", "redrawn": "with redrawing", "plain": "plain GAN"}
     rows: list[Entry | Order] = []
@@ -368,8 +372,8 @@ def _infogan_mnist() -> Section:
 
 
 def _cyclegan() -> Section:
-    paper: list[Row] = results.load("published_cyclegan")
-    runs: list[Row] = results.load("scapes")
+    paper = _table("published_cyclegan")
+    runs = _table("scapes")
     scores = ("pixel_accuracy", "class_accuracy", "class_iou")
     seeds = sorted({run["seed"] for run in runs})
     alias = {"pix2pix": "paired"}
@@ -379,7 +383,7 @@ def _cyclegan() -> Section:
     more = ""
     for way in ("labels to photo", "photo to labels"):
         variants = [v for d, v in theirs if d == way and (d, v, seeds[0]) in ours]
-        body = []
+        body: list[list[str]] = []
         for variant in variants:
             body.append([variant])
             for score in scores:
@@ -400,9 +404,9 @@ def _cyclegan() -> Section:
 
 
 def _avb_mnist() -> Section:
-    paper: list[Row] = results.load("published_avb_mnist")
-    runs: list[Row] = results.load("avb_mnist")
-    refined: list[Row] = results.load("vae_mnist_refined")
+    paper = _table("published_avb_mnist")
+    runs = _table("avb_mnist")
+    refined = _table("vae_mnist_refined")
     ours = {(run["model"], run["k"]): run for run in runs}
     keys = {"VAE": "vae", "AVB": "avb", "AVB + AC": "avb_ac"}
     rows: list[Entry | Order] = []
@@ -428,7 +432,7 @@ def _avb_mnist() -> Section:
 def _carried(run: Row) -> tuple[list[float], float]:
     """Log p of all test digits from the annealed ones, by the bound of each digit; its error."""
     name = f"{run['model']}_{run['k']:.0f}"
-    images: list[Row] = results.load("avb_mnist_images")
+    images = _table("avb_mnist_images")
     rest = [image[f"log_p_{name}"] - image[f"elbo_{name}"] for image in images]
     error = math.hypot(run["elbo_sem"], statistics.stdev(rest) / math.sqrt(len(rest)))
     return [run["elbo"] + statistics.fmean(rest)], error
@@ -441,7 +445,7 @@ def _four_points() -> Section:
         "elbo": ("bound", math.inf, 1),
         "kl_aggregate": (r"KL$(q_\phi(z), p_0)$", -math.inf, 1),
     }
-    runs: list[Row] = results.load("four_points")
+    runs = _table("four_points")
     rows: list[Entry | Order] = []
     for model, key, value in _published("four_points"):
         title, aim, pixels = names[key]
@@ -472,7 +476,7 @@ def _ring() -> Section:
 
 
 def _grid() -> Section:
-    runs: list[Row] = results.load("ali_grid")
+    runs = _table("ali_grid")
 
     def found(variant: str) -> dict[str, list[float]]:
         own = [run for run in runs if run["variant"] == variant]
@@ -484,9 +488,8 @@ def _grid() -> Section:
 
 
 def _bigan() -> Section:
-    run: Row
-    (run,) = results.load("ali_mnist")
-    baselines: list[Row] = results.load("ali_mnist_baselines")
+    (run,) = _table("ali_mnist")
+    baselines = _table("ali_mnist_baselines")
     (pixels,) = (100 * row["nn"] for row in baselines if row["representation"] == "pixels")
     layers = {"nn_features": "features", "nn_code": "code"}
     rows: list[Entry | Order] = []
@@ -505,7 +508,7 @@ def _share_error(percent: float, digits: int = 10_000) -> float:
 
 
 def _iwae() -> Section:
-    runs: dict[str, Row] = {f"k = {r['k']:.0f}, dynamic": r for r in results.load("iwae_mnist")}
+    runs = {f"k = {r['k']:.0f}, dynamic": r for r in _table("iwae_mnist")}
     rows: list[Entry | Order] = []
     for model, _, value in _published("iwae"):
         run = runs.get(model)
@@ -515,7 +518,7 @@ def _iwae() -> Section:
 
 
 def _vae_panels() -> Section:
-    names = [f"vae_mnist_{row['k']:.0f}_0" for row in results.load("vae_kde")]
+    names = [f"vae_mnist_{row['k']:.0f}_0" for row in _table("vae_kde")]
     rows: list[Entry | Order] = []
     for about in map(weights.about, names):
         what, bound = f"{about['k']} dimensions: bound", float(about["ELBO, test, nats"])

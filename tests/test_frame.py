@@ -104,7 +104,7 @@ def test_a_sweep_has_all_combinations_seed_by_seed(tmp_path):
     table = results.read(tmp_path / "shapes.csv")
     found = [(f"shapes_{r['colour']}_{r['size']:.0f}", r["seed"]) for r in table[::2]]
     assert found == own
-    assert len({row["x"] for row in table}) == 6  # of three seeds and two parts... draws differ
+    assert len({row["x"] for row in table}) == 4  # two seeds, two parts
     assert [row["part"] for row in table[:2]] == ["a", "b"]
 
 

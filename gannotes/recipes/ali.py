@@ -172,6 +172,7 @@ def ali_grid(desk: Desk, variant: str, steps: int = 2_400) -> Row:
         steps: the number of steps.
     """
     ali, batch, theta_phi, omega = VARIANTS[variant](desk.device)
+    trained = samplers(MAKERS[variant](4))
     with torch.device(desk.device):
         p = data.grid(sd=GRID_SD)
 
@@ -189,7 +190,8 @@ def ali_grid(desk: Desk, variant: str, steps: int = 2_400) -> Row:
 
     average = Average(samplers(ali), 0.995)
     desk.fit(one, range(steps), average, *decays)
-    desk.keep(average.module, f"recipes.ali.samplers(recipes.ali.{MAKERS[variant].__name__}(4))")
+    trained.load_state_dict(average.module.state_dict())
+    desk.keep(trained, f"recipes.ali.samplers(recipes.ali.{MAKERS[variant].__name__}(4))")
     return {}
 
 

@@ -122,7 +122,7 @@ def avb_mnist(desk: Desk, model: str, k: int, steps: int = 12_000) -> Row:
     trained, step, players = MODELS[model](vae, lambda one: train(one, FIRST, 0, part="_first"))
     average, decays = Average(trained, 0.999), [CosineAnnealingLR(p, steps) for p in players]
     train(step, steps, 1, average, *decays)
-    best = average.module.cpu().eval()
+    best = cast(VAE | AVB, average.module.cpu().eval())
     desk.ship(best, _fresh(model, k), _expression(model, k))
     row, images = _scores(best)
     results.write(desk.file("_images.csv"), images)

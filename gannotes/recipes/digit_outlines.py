@@ -171,7 +171,11 @@ def _unpaired(lam: float) -> Game:
         D_X, D_Y = (nets.Autocast(D) for D in critics)
         past_X, past_Y = (History((1, 28, 28)).to(desk.device) for _ in critics)
         model = CycleGAN(G, F, D_X, D_Y, least_squares, past_X, past_Y)
-        return (lambda batch: step(model, *batch, theta, phi, lam / PIXELS)), [theta, phi]
+
+        def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+            return step(model, *batch, theta, phi, lam / PIXELS)
+
+        return one, [theta, phi]
 
     return game
 

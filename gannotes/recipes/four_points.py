@@ -1,7 +1,9 @@
 """VAE and AVB on four points: a data set so small that everything about a model can be computed."""
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +96,7 @@ def four_points(desk: Desk, model: str, replicas: int = 8, steps: int = 3_000) -
     step, decays = play(stack, steps)
     average = Average(stack, 0.99)
     desk.fit(lambda _: step(x), range(steps), *decays, average)
-    scores = four_points_scores(average.module)
+    scores = four_points_scores(cast(VAE | AVB, average.module))
     first, state = make(1), average.module.state_dict()
     first.load_state_dict({key: value[:1] for key, value in state.items()})
     desk.ship(first, make(1), f"recipes.four_points.{make.__name__}()")
@@ -188,5 +190,8 @@ def _divergence(counts: Tensor) -> Tensor:
     return 2 * math.log(CELLS) + torch.xlogy(f, f).sum(-1) - (occupied - 1) / (2 * n)
 
 
-MODELS = {"vae": (four_points_vae, _play_vae), "avb": (four_points_avb, _play_avb)}
+MODELS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "vae": (four_points_vae, _play_vae),
+    "avb": (four_points_avb, _play_avb),
+}
 FOUR_POINTS = Sweep(four_points, {"model": list(MODELS)}, seeded=False)

@@ -26,7 +26,7 @@ from gannotes import optim, results, runs, weights
 
 Row = dict[str, Any]
 Train = Callable[..., Row | list[Row]]
-Step = Callable[[Any], dict[str, Tensor]]
+Step = Callable[..., dict[str, Tensor]]
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -83,7 +83,7 @@ class Desk:
 
     def place(self, net: Net) -> Net:
         """`net` on the device, in the layout that suits convolutions."""
-        return net.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return net.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def fit(
         self, step: Step, batches: Iterable[Any], *after: Any, part: str = ""
@@ -123,7 +123,8 @@ class Desk:
         path = self.folder / f"{name or self.name}.safetensors"
         weights.save(net, path)
         self.shipped[path.stem] = made_by
-        return weights.fill(fresh, path)
+        weights.fill(fresh, path)
+        return fresh
 
     def keep(self, net: nn.Module, made_by: str) -> None:
         """Save `net` in full precision, for a table that is gathered from it."""
@@ -344,4 +345,4 @@ def _slug(value: Any) -> str:
 
 
 def _summary(function: Callable[..., Any]) -> str:
-    return (inspect.getdoc(function) or "").splitlines()[0]
+    return (inspect.getdoc(function) or "").partition("\n")[0]

@@ -1,12 +1,13 @@
 """The classifier that judges digits, the GAN on MNIST, and the three games on the ring."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.distributions import Distribution
 from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
@@ -121,7 +122,9 @@ def ring_generator(replicas: int = 4) -> nn.Sequential:
     return nets.mlp(5, 128, 128, 128, 2, replicas=replicas)
 
 
-GAMES = {  # name -> noise, bound, and the weight of the penalties
+GAMES: dict[
+    str, tuple[Callable[..., Distribution], bounds.Bound, float]
+] = {  # name -> noise, bound, and the weight of the penalties
     "plain": (standard_normal, bounds.bernoulli, 0.0),
     "penalised": (standard_normal, bounds.relativistic, 0.04),
     "remedied": (partial(corners, sd=0.1), bounds.relativistic, 0.04),
