@@ -13,7 +13,9 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from gannotes import __version__, runs
-from gannotes.recipes import RECIPES, SWEEPS, card
+from gannotes.recipes import RECIPES, SWEEPS
+from gannotes.recipes.frame import minutes as recorded
+from gannotes.recipes.ship import ship
 from gannotes.runs import Run
 
 Command = Callable[[argparse.Namespace], None]
@@ -63,7 +65,7 @@ def _stop(code: int, *sentences: str) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    minutes = card.minutes()
+    minutes = recorded()
     width = max(map(len, [*RECIPES, *SWEEPS]))
     print(f"{'recipe':{width}}         takes")
     for name, recipe in RECIPES.items():
@@ -75,7 +77,7 @@ def _list(options: argparse.Namespace) -> None:
         known = minutes.get(name, sum(part for part in parts if part is not None))
         more = "> " if None in parts and name not in minutes else ""
         took = more + _span(known) if known else ""
-        print(f"{name:{width}}  {took:>12}  {len(parts)} runs: {_summary(sweep.gather)}")
+        print(f"{name:{width}}  {took:>12}  {len(parts)} runs: {_summary(sweep.train)}")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -114,7 +116,7 @@ def _resume(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    print(runs.table(runs.in_queue(runs.find(options.out)), card.minutes()))
+    print(runs.table(runs.in_queue(runs.find(options.out)), recorded()))
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -123,6 +125,10 @@ def _report(options: argparse.Namespace) -> None:
     wrong = [line for line in lines if re.search("DIFFER|DAMAGED", line)]
     if wrong:
         _stop(1, f"{len(wrong)} of {len(lines)} lines differ or are damaged")
+
+
+def _ship(options: argparse.Namespace) -> None:
+    print("\n".join(ship(options.name, options.out, options.seed)))
 
 
 # What several of them do.
@@ -204,10 +210,13 @@ def _parser() -> argparse.ArgumentParser:
     resume = add("resume", _resume, "go on with all that is neither done, running nor queued")
     status = add("status", _status, "a line for each run: state, step, time spent, time left")
     report = add("report", _report, "rebuild the tables and compare them with those shipped")
+    shipped = add("ship", _ship, "copy a finished run's or sweep's files into the package")
     _ask_which(run)
     for command in (run, resume):
         _ask_where(command)
-    for command in (resume, status, report):
+    shipped.add_argument("name", type=_name, metavar="NAME", help="see list")
+    shipped.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="of the run (0)")
+    for command in (resume, status, report, shipped):
         command.add_argument("out", type=Path, nargs="?", default=Path("runs"), help="(runs)")
     return parser
 
@@ -225,7 +234,9 @@ def _ask_which(run: argparse.ArgumentParser) -> None:
 
 def _ask_where(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs", type=_integer(1), default=1, help="runs at a time (1)")
-    text = "submit to a cluster, a job for each run, with submitit's parameters"
+    text = (
+        "submit to a cluster, a job for each run, with submitit's parameters: timeout_min (5), ..."
+    )
     command.add_argument("--slurm", nargs="*", type=_pair, metavar="KEY=VALUE", help=text)
 
 

@@ -563,3 +563,18 @@ def _ones(d: int, like: Tensor | None) -> Tensor:
     if d < 1:
         raise ValueError(f"d: expected a positive dimension, got {d}")
     return ones(d) if like is None else as_tensor(1.0).to(like).repeat(d)
+
+
+def adaptive(q: Distribution) -> Distribution:
+    """Adaptive contrast: the Gaussian with the moments of 32 samples.
+
+    Slide: beyond the deck (I09; behind the rows "AVB + AC" of T04).
+
+    Args:
+        q: the encoder's law.
+
+    Example:
+        >>> adaptive(standard_normal(2)).event_shape
+        torch.Size([2])
+    """
+    return gaussian_fit(q.sample(Size((32,))))

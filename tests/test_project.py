@@ -202,6 +202,7 @@ ALLOWED = {
     "weights": set(),
     "results": set(),
     "runs": {"checkpoint", "results", "weights"},
+    "ledger": {"metrics", "results", "weights"},
     "bounds": {"divergences"},
     "optim": {"checkpoint"},
     "models": {"bounds", "divergences", "optim"},

@@ -20,6 +20,7 @@ from tiny import note, spoil, tiny
 from gannotes import recipes, results, runs, weights
 from gannotes.__main__ import main
 from gannotes.checkpoint import Checkpoint, progress
+from gannotes.recipes.ship import ship
 from gannotes.runs import workers
 
 
@@ -331,14 +332,14 @@ def test_the_list_has_a_line_for_each_recipe_and_each_sweep(capsys):
 
 
 def test_a_sweep_is_laid_out_run_by_run_and_each_once(tmp_path, monkeypatch):
-    """Of two sets of three seeds, two are in both."""
+    """Two sets of three seeds."""
     laid_out = {name: note for name, _ in recipes.SWEEPS["fgan_mnist"].runs(0)}
     monkeypatch.setattr("gannotes.__main__.RECIPES", laid_out)
     main(["run", "fgan_mnist", "--seeds", "2", "--out", str(tmp_path)])
     found = [
         (run.configuration["recipe"], run.configuration["seed"]) for run in runs.find(tmp_path)
     ]
-    assert len(found) == 9 * 4
+    assert len(found) == 9 * 6
     assert found[:27] == recipes.SWEEPS["fgan_mnist"].runs(0)
     assert all(runs.state(run) == "done" for run in runs.find(tmp_path))
 
@@ -353,11 +354,10 @@ def test_sweeps_are_made_of_recipes():
 
 def test_every_shipped_card_names_the_run_that_made_it():
     names = recipes.RECIPES.keys() | recipes.SWEEPS.keys()
-    for card in weights.FOLDER.glob("*.md"):
-        (found,) = re.findall(
-            r"^\| run \| `python -m gannotes run (\w+) --seed \d+` \|$", card.read_text(), re.M
-        )
-        assert found in names, card.name
+    for path in weights.FOLDER.glob("*.safetensors"):
+        run = weights.about(path.stem)["run"]
+        found = re.fullmatch(r"python -m gannotes run (\w+) --seed \d+", run)
+        assert found[1] in names, path.name
 
 
 # The tables again.
@@ -373,17 +373,16 @@ def finished(out: Path, recipe: str, seed: int, *files: Path) -> Path:
 
 
 def test_a_run_that_left_what_is_shipped_agrees(tmp_path):
-    shipped = [weights.FOLDER / f"four_points_{name}" for name in ("vae", "avb")]
-    files = [path.with_suffix(end) for path in shipped for end in (".safetensors", ".md")]
+    files = [weights.FOLDER / f"four_points_{name}.safetensors" for name in ("vae", "avb")]
     table = results.FOLDER / "four_points.csv"
     folder = finished(tmp_path, "four_points", 0, table, *files)
     lines = runs.report(runs.find(tmp_path), tmp_path / "report", recipes.SWEEPS)
     assert [line.strip() for line in lines[:-1]] == [
         "four_points/seed-0: done, 1 min in 1 sitting",
         "four_points_avb.safetensors: identical with weights/four_points_avb.safetensors",
-        "four_points_avb.md: 8 scores agree",
+        "four_points_avb.md: 11 scores agree",
         "four_points_vae.safetensors: identical with weights/four_points_vae.safetensors",
-        "four_points_vae.md: 8 scores agree",
+        "four_points_vae.md: 11 scores agree",
         "four_points.csv: 16 of 16 rows agree with results/four_points.csv",
     ]
     assert (tmp_path / "report" / "four_points.csv").read_bytes() == table.read_bytes()
@@ -412,12 +411,12 @@ def test_a_row_of_a_seed_that_is_not_shipped_is_not_compared(tmp_path):
 
 
 def test_a_weight_of_another_seed_is_another_run(tmp_path):
-    for end in (".md", ".safetensors"):
-        shutil.copy(weights.FOLDER / f"ring{end}", tmp_path)
-    card = tmp_path / "ring.md"
-    card.write_text(card.read_text().replace("run ring --seed 1", "run ring --seed 7"))
+    shutil.copy(weights.FOLDER / "ring.safetensors", tmp_path)
+    facts = weights.about("ring")
+    other = facts["run"].replace("--seed 1", "--seed 7")
+    weights.tell(tmp_path / "ring.safetensors", facts | {"run": other})
     said = runs.compare_weights(tmp_path / "ring.safetensors")
-    command = "`python -m gannotes run ring --seed 1`"
+    command = "python -m gannotes run ring --seed 1"
     assert said == f"weights/ring.safetensors is of another run, {command}"
 
 
@@ -449,3 +448,42 @@ def test_rows_of_several_seeds_are_one_table(tmp_path):
         {"seed": 0, "spread": 0.5},
         {"seed": 1, "spread": 1.5},
     ]
+
+
+def test_what_is_shipped_is_copied_from_a_run_that_is_done(tmp_path, monkeypatch, capsys):
+    """The weights with their card, and a table of its own; of a sweep's run only the weights."""
+    package = {"weights": weights, "results": results}
+    out, table = tmp_path / "runs", results.FOLDER / "four_points.csv"
+    fgan = results.read(results.FOLDER / "fgan_mnist.csv")
+    ring = weights.FOLDER / "ring.safetensors"
+    for name, module in package.items():
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(module, "FOLDER", tmp_path / name)
+    with pytest.raises(
+        ValueError, match="mnist_gan: expected .*seed-0 to be done, it is not there"
+    ):
+        ship("mnist_gan", out)
+    with pytest.raises(ValueError, match="name: expected one of .*'mnist_gan'.*, got 'x'"):
+        ship("x", out)
+    shutil.copy(ring, tmp_path / "mnist_gan.safetensors")
+    card = tmp_path / "mnist_gan.md"
+    card.write_text(weights.card(tmp_path / "mnist_gan.safetensors"))
+    finished(out, "mnist_gan", 0, tmp_path / "mnist_gan.safetensors", card)
+    main(["ship", "mnist_gan", str(out)])
+    assert capsys.readouterr().out == "mnist_gan.safetensors: not shipped\n"
+    assert {path.name for path in weights.FOLDER.iterdir()} == {
+        "mnist_gan.safetensors",
+        "mnist_gan.md",
+    }
+    main(["ship", "mnist_gan", str(out)])
+    assert "identical with weights/mnist_gan.safetensors" in capsys.readouterr().out
+    folder = finished(out, "vae_kde", 0, table)
+    (folder / table.name).rename(folder / "vae_kde.csv")
+    assert ship("vae_kde", out) == ["vae_kde.csv: not shipped"]
+    assert (results.FOLDER / "vae_kde.csv").read_bytes() == table.read_bytes()
+    for name, seed in recipes.SWEEPS["fgan_mnist"].runs(0):
+        row = next(r for r in fgan if (name, seed) == (f"fgan_mnist_{r['divergence']}", r["seed"]))
+        results.write(finished(out, name, seed) / f"{name}_{seed}.csv", [row])
+    assert ship("fgan_mnist_kl", out) == []
+    assert ship("fgan_mnist", out) == ["fgan_mnist.csv: not shipped"]
+    assert results.read(results.FOLDER / "fgan_mnist.csv") == fgan

@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from test_runs import finished
 from tiny import note, tiny
 
-from gannotes import recipes, results, runs, weights
+from gannotes import recipes, results, runs
 from gannotes.__main__ import main
 from gannotes.runs import files
 
@@ -187,8 +188,7 @@ def test_a_failed_run_that_cannot_say_why_stops_no_status(tmp_path, content):
 
 
 def test_damaged_weights_and_tables_stop_no_report(tmp_path):
-    card = weights.FOLDER / "four_points_vae.md"
-    folder = finished(tmp_path, "four_points", 0, results.FOLDER / "four_points.csv", card)
+    folder = finished(tmp_path, "four_points", 0, results.FOLDER / "four_points.csv")
     (folder / "four_points_vae.safetensors").write_bytes(b"damaged")
     (folder / "four_points_avb.csv").write_text("a,b\n1,2,3\n")
     (folder / "four_points_x.csv").write_bytes(b"a\n\xff\n")
@@ -206,8 +206,8 @@ def test_a_sweep_that_cannot_be_gathered_stops_no_other(tmp_path):
     for seed in range(2):
         finished(tmp_path, "x", seed)
     sweeps = {
-        "bad": runs.Sweep(lambda seed: [("x", seed)], gather),
-        "good": runs.Sweep(lambda seed: [("x", seed)], lambda parts, out, seed: None),
+        "bad": SimpleNamespace(runs=lambda seed: [("x", seed)], gather=gather),
+        "good": SimpleNamespace(runs=lambda seed: [("x", seed)], gather=lambda *parts: None),
     }
     text = "\n".join(runs.report(runs.find(tmp_path), tmp_path / "report", sweeps))
     assert "bad, seed 0, from 1 runs: DAMAGED, ValueError: a table is ragged" in text

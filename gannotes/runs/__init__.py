@@ -38,14 +38,13 @@ from gannotes.runs.folder import (
     state,
     versions,
 )
-from gannotes.runs.report import Sweep, agreement, compare_rows, compare_weights, report, scores
+from gannotes.runs.report import agreement, compare_rows, compare_weights, report, scores
 from gannotes.runs.slurm import check_cluster, in_queue, submit
 from gannotes.runs.status import estimates, span, table
 from gannotes.runs.workers import attempt, work
 
 __all__ = [
     "Run",
-    "Sweep",
     "agreement",
     "attempt",
     "beside",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from safetensors.torch import load_file
 
@@ -22,14 +22,7 @@ Member = tuple[str, int]  # recipe and seed
 Gather = Callable[[Sequence[Path], Path, int], None]  # folders of the runs, the output, the seed
 
 
-class Sweep(NamedTuple):
-    """A table of several runs: which ones, and how it is made of what they leave."""
-
-    runs: Callable[[int], list[Member]]  # seed -> recipe and seed of each
-    gather: Gather
-
-
-def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Sweep]) -> list[str]:
+def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Any]) -> list[str]:
     """Rebuild the tables of all runs that are done, and compare them with those that are shipped.
 
     Slide: beyond the deck (long runs).
@@ -37,7 +30,7 @@ def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Sweep]) -> list[
     Args:
         runs: what `find` returns.
         out: the folder for the tables.
-        sweeps: by name; a sweep whose runs are all there is gathered.
+        sweeps: of `gannotes.recipes`, by name; one whose runs are all there is gathered.
 
     Returns:
         Lines for people: for each run, each weight and each table, whether the numbers agree.
@@ -182,7 +175,7 @@ def compare_rows(path: Path) -> str:
 
     Args:
         path: the CSV file; it belongs to the shipped one with the longest name that begins alike,
-            and with the same columns.
+            and all of whose columns it has.
 
     Example:
         >>> compare_rows(results.FOLDER / "vae_kde.csv")
@@ -192,7 +185,8 @@ def compare_rows(path: Path) -> str:
     tables = [table for table in results.FOLDER.glob("*.csv") if path.stem.startswith(table.stem)]
     for table in sorted(tables, key=lambda table: -len(table.stem)):
         shipped = results.read(table)
-        if rows and rows[0].keys() == shipped[0].keys():
+        if rows and rows[0].keys() >= shipped[0].keys():
+            rows = [{key: row[key] for key in shipped[0]} for row in rows]
             break
     else:
         return "not shipped"
@@ -224,38 +218,39 @@ def _gap(row: Row, shipped: Row) -> str | None:
 
 
 def _command(path: Path) -> str | None:
-    """What made the weights, as the card beside them says."""
-    card = path.with_suffix(".md")
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    found = re.search(r"^\| run \| (.+) \|$", text, flags=re.M)
-    return found and found[1]
+    """What made the weights, as their header says."""
+    return weights.told(path).get("run")
 
 
 def _compare_cards(path: Path) -> str:
-    """The scores that only a card has, where both cards are there."""
-    card, shipped = path.with_suffix(".md"), weights.FOLDER / f"{path.stem}.md"
+    """The scores that only the weights themselves tell, where both files tell of the same run."""
+    shipped = weights.FOLDER / path.name
     if not shipped.is_file() or _command(path) != _command(shipped):
         return ""
-    ours, theirs = scores(card), scores(shipped)
-    differ = [key for key in ours if ours[key] != theirs.get(key)]
+    ours, theirs = scores(path), scores(shipped)
+    differ = [key for key in ours if _shown(ours[key]) != _shown(theirs.get(key))]
     if differ:
         key = differ[0]
         return f"DIFFERS in {len(differ)} of {len(ours)} scores: {key}, shipped {theirs.get(key)}"
     return f"{len(ours)} scores agree"
 
 
-def scores(card: Path) -> dict[str, str]:
-    """The lines of a card that say what the weights score, not how they were made.
+def _shown(value: Any) -> Any:
+    """As a card shows it."""
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def scores(path: Path) -> dict[str, Any]:
+    """The facts in a file of weights that say what they score, not how they were made.
 
     Slide: beyond the deck (long runs).
 
     Args:
-        card: the Markdown file.
+        path: the safetensors file.
 
     Example:
-        >>> scores(weights.FOLDER / "mnist_classifier.md")
-        {'validation accuracy': '99.08%', 'test accuracy': '99.07%'}
+        >>> scores(weights.FOLDER / "mnist_classifier.safetensors")
+        {'seed': 0, 'validation accuracy': '99.08%', 'test accuracy': '99.07%'}
     """
-    lines = re.findall(r"^\| (.+?) \| (.+) \|$", card.read_text(encoding="utf-8"), flags=re.M)
-    made = {"architecture", "made by", "run", "minutes", "threads", "torch", "machine"}
-    return {key: value for key, value in lines if key not in made}
+    made = {"summary", "architecture", "recipe", "run", "minutes", "threads", "torch", "machine"}
+    return {key: value for key, value in weights.told(path).items() if key not in made}
