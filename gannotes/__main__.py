@@ -225,7 +225,9 @@ def _ask_which(run: argparse.ArgumentParser) -> None:
 
 def _ask_where(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs", type=_integer(1), default=1, help="runs at a time (1)")
-    text = "submit to a cluster, a job for each run, with submitit's parameters"
+    text = (
+        "submit to a cluster, a job for each run, with submitit's parameters: timeout_min (5), ..."
+    )
     command.add_argument("--slurm", nargs="*", type=_pair, metavar="KEY=VALUE", help=text)
 
 

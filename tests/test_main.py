@@ -137,10 +137,15 @@ def test_a_run_that_was_laid_out_otherwise_is_left_as_it_is(tmp_path, capsys):
 # What it prints.
 
 
-def test_the_list_is_text(capsys):
+def marked(out: Path, seed: int, device: str) -> None:
+    """Fit :math:`E|G(x) - y|_1` by `gannotes.optim`: the upper bound."""
+
+
+def test_the_list_is_text(monkeypatch, capsys):
+    monkeypatch.setitem(recipes.RECIPES, "marked", marked)
     main(["list"])
     said = capsys.readouterr().out
-    assert "Fit the same translators to pairs, E|G(x) - y|_1 + E|F(y) - x|_1: the" in said
+    assert "  Fit E|G(x) - y|_1 by gannotes.optim: the upper bound.\n" in said
     assert not re.search(r":\w+:`|`", said)
     assert not re.search(r" (0|0 s|\?) ", said)
 
