@@ -42,7 +42,7 @@ def _array(x: Any) -> np.ndarray:
 def use_style() -> None:
     """Set the book's matplotlib style for everything drawn afterwards.
 
-    Figures keep a white ground in dark mode, where the page puts them on a card.
+    In the book a figure is an SVG whose greys and role colours the page replaces by its theme's.
 
     Slide: beyond the deck.
 
@@ -60,6 +60,8 @@ def use_style() -> None:
             "figure.constrained_layout.use": True,
             "figure.max_open_warning": 0,
             "savefig.dpi": 144.0,
+            "svg.fonttype": "none",  # text stays text: it can be read aloud, found and enlarged
+            "svg.hashsalt": "gannotes",  # the same figure twice has the same ids
             "font.size": 10.0,
             "axes.titlesize": 10.0,
             "axes.labelsize": 10.0,
@@ -347,7 +349,7 @@ def image_grid(
         top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
         sheet[top : top + h, left : left + w] = image.transpose(1, 2, 0)
     shown = sheet[..., 0] if channels == 1 else sheet
-    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="none")
     ax.set_axis_off()
 
 

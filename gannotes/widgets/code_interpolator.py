@@ -16,6 +16,7 @@ import traitlets
 from torch import Tensor, nn
 
 from gannotes.widgets import encoded
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.network import image_network
 
 _HERE = Path(__file__).parent
@@ -73,13 +74,8 @@ class CodeInterpolator(anywidget.AnyWidget):
         CodeInterpolator(6 codes, 3 -> 1 x 4 x 4, 64 parameters, float16)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in (
-            *("common.js", "network.js", "charts.js"),
-            *("pictures.js", "paths.js", "code_interpolator.js"),
-        )
-    )
+    _entry = "code_interpolator.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     layers: traitlets.List[Any] = traitlets.List(help="the layers, without numbers").tag(sync=True)

@@ -13,6 +13,7 @@ import torch
 import traitlets
 from torch.distributions import Distribution
 
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.densities import Density, describe, formula, interval
 
 _HERE = Path(__file__).parent
@@ -30,8 +31,9 @@ class CriticExplorer(anywidget.AnyWidget):
     The critic is Catmull and Rom's cubic between its knots and constant beyond the outer ones. A
     knot is a slider that stands in the picture: the pointer drags it, the arrow keys move it.
     "Ascend" moves all knots along the exact gradient of the bound, at a rate of 4, halved until the
-    bound rises; "Follow t*" puts them on $v^*$, where $h_f(v^*) = f'(p/q)$, as far as the axis
-    reaches. The traits `v` and `f` follow in both directions.
+    bound rises; "Follow t*" puts them where the bound is largest, by Newton's steps from $v^*$,
+    where $h_f(v^*) = f'(p/q)$, as far as the axis reaches. "Reset" puts them on zero. The traits
+    `v` and `f` follow in both directions.
 
     Args:
         p: a `Normal` or a mixture of two, such as `gannotes.data.mixture_1d` makes.
@@ -50,13 +52,11 @@ class CriticExplorer(anywidget.AnyWidget):
     Example:
         >>> from torch.distributions import Normal
         >>> CriticExplorer(Normal(-1.0, 1.0), Normal(1.0, 1.5), f="gan")
-        CriticExplorer(p = N(-1, 1^2), q = N(1, 1.5^2), gan, 9 knots)
+        CriticExplorer(p = N(-1, 1^2), q = N(1, 1.5^2), gan, 18 knots)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "divergences.js", "charts.js", "critic_explorer.js")
-    )
+    _entry = "critic_explorer.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     p = traitlets.Dict(help="weights, means and sds").tag(sync=True)
@@ -75,15 +75,15 @@ class CriticExplorer(anywidget.AnyWidget):
         *,
         f: str = "kl",
         v: torch.Tensor | None = None,
-        knots: int = 9,
+        knots: int = 18,
         limits: tuple[float, float] | None = None,
         outputs: tuple[float, float] = (-5.0, 5.0),
         title: str = "",
     ) -> None:
         if f not in _ROWS:
             raise ValueError(f"f: expected one of {', '.join(_ROWS)}, got {f!r}")
-        if not 2 <= knots <= 15:
-            raise ValueError(f"knots: expected 2 to 15, got {knots}")
+        if not 2 <= knots <= 25:
+            raise ValueError(f"knots: expected 2 to 25, got {knots}")
         low, high = interval("outputs", outputs)
         first, second = describe("p", p), describe("q", q)
         ends = interval("limits", limits) if limits else _reach(first, second)

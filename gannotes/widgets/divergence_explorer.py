@@ -15,6 +15,7 @@ import anywidget
 import traitlets
 from torch.distributions import Distribution
 
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.densities import Density, describe, formula, inside, interval
 
 _HERE = Path(__file__).parent
@@ -55,10 +56,8 @@ class DivergenceExplorer(anywidget.AnyWidget):
         DivergenceExplorer(p = N(-1, 1^2), q = N(1, 1.5^2), alpha)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "divergences.js", "charts.js", "divergence_explorer.js")
-    )
+    _entry = "divergence_explorer.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     p = traitlets.Dict(help="weights, means and sds").tag(sync=True)

@@ -15,6 +15,7 @@ import traitlets
 from torch import Tensor, nn
 
 from gannotes.widgets import encoded
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.network import image_network
 
 _HERE = Path(__file__).parent
@@ -66,10 +67,8 @@ class DomainTranslator(anywidget.AnyWidget):
         DomainTranslator(digit -> outline -> digit, 8 x 8, 20 parameters, float16, 6 examples)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "network.js", "pictures.js", "domain_translator.js")
-    )
+    _entry = "domain_translator.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     layers: traitlets.List[Any] = traitlets.List(help="the layers, without numbers").tag(sync=True)

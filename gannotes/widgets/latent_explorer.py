@@ -21,6 +21,7 @@ import traitlets
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Uniform
 
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.network import image_network
 
 _HERE = Path(__file__).parent
@@ -32,7 +33,8 @@ class LatentExplorer(anywidget.AnyWidget):
     Slide: GAN, its results (F02), and other pictures of samples, moving; beyond the deck (I16).
 
     The sliders move either single noise coordinates or chosen `directions` $u_j$: slider $j$ shows
-    $\langle u_j, z \rangle$ and changes nothing orthogonal to $u_j$. "Interpolate" walks from the
+    $\langle u_j, z \rangle$ and changes nothing orthogonal to $u_j$. Of several images it shows the
+    first one's, and moves all of them as far. "Interpolate" walks from the
     code on show to a fresh draw, on the straight line or, for normal noise, on the great circle
     $\bigl(\sin((1-t)\Omega)\, a + \sin(t\Omega)\, b\bigr) / \sin\Omega$, $\Omega$ the angle of $a$
     and $b$, which keeps the length of the code where $p_0$ has its mass (White, 2016, Sampling
@@ -52,8 +54,7 @@ class LatentExplorer(anywidget.AnyWidget):
         directions: instead of coordinates, `(k, d)` orthonormal rows in the space of the noise.
         names: one name per noise slider; `z_1`, `z_2`, ... (or `u_1`, ... for directions) without
             it.
-        samples: the number of images; all share the codes and the slider positions and differ in
-            the rest of their noise.
+        samples: the number of images; all share the codes, each has noise of its own.
         shape: `(h, w)` of a flat output.
         limits: the output values shown as black and white, in all images; `(-1, 1)` after a final
             Tanh, otherwise `(0, 1)`.
@@ -78,10 +79,8 @@ class LatentExplorer(anywidget.AnyWidget):
         LatentExplorer(generators trained, untrained, 5 -> 1 x 4 x 4, 192 parameters, float16)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "network.js", "paths.js", "latent_explorer.js")
-    )
+    _entry = "latent_explorer.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     layers: traitlets.List[Any] = traitlets.List(

@@ -18,6 +18,7 @@ import traitlets
 from torch import Tensor, nn
 
 from gannotes.widgets import encoded
+from gannotes.widgets.bundle import bundle
 from gannotes.widgets.network import image_network
 
 _HERE = Path(__file__).parent
@@ -30,10 +31,10 @@ class LatentMap(anywidget.AnyWidget):
 
         z = \big(\Phi^{-1}(u_1),\; \Phi^{-1}(u_2)\big), \qquad u \in (0, 1)^2
 
-    The first coordinate grows down the rows of the map, the second along its columns. In its
-    background the decoder draws the mid-points of `cells` times `cells` cells, in the foreground
-    lie the codes of test images, coloured by their class. A switch straightens the axes: equal
-    steps of $z$ instead of equal shares of the prior.
+    The first coordinate grows to the right, the second upwards. In the map's background the decoder
+    draws the mid-points of `cells` times `cells` cells, in the foreground lie the codes of test
+    images, coloured by their class. A switch straightens the axes: equal steps of $z$ instead of
+    equal shares of the prior.
 
     Pointing, dragging, touching, the arrow keys and two sliders choose $z$. All of it runs in the
     page, without a kernel; with one, the trait `z` follows in both directions.
@@ -72,10 +73,8 @@ class LatentMap(anywidget.AnyWidget):
         LatentMap(2 -> 1 x 4 x 4, 48 parameters, float16, 50 codes of 10 classes)
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("common.js", "network.js", "charts.js", "pictures.js", "latent_map.js")
-    )
+    _entry = "latent_map.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     layers: traitlets.List[Any] = traitlets.List(help="the layers, without numbers").tag(sync=True)

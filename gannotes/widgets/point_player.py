@@ -14,6 +14,8 @@ import torch
 import traitlets
 from torch import Tensor
 
+from gannotes.widgets.bundle import bundle
+
 _HERE = Path(__file__).parent
 
 Interval = tuple[float, float]
@@ -27,9 +29,8 @@ class PointPlayer(anywidget.AnyWidget):
     The trait `frame` counts from 0 and follows in both directions.
     """
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8") for name in ("common.js", "point_player.js")
-    )
+    _entry = "point_player.js"
+    _esm = bundle(_entry)
     _css = _HERE / "widgets.css"
 
     view = traitlets.Dict(help="sizes, limits and names").tag(sync=True)
