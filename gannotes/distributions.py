@@ -642,3 +642,18 @@ def latent_grid(n: int, like: Tensor | None = None) -> Tensor:
 
 def _like(law: Law, like: Tensor | None) -> Law:
     return law if like is None else law.to(checks.floating("like", like))
+
+
+def adaptive(q: Distribution) -> Distribution:
+    """Adaptive contrast: the Gaussian with the moments of 32 samples.
+
+    Slide: beyond the deck (I09; behind the rows "AVB + AC" of T04).
+
+    Args:
+        q: the encoder's law.
+
+    Example:
+        >>> adaptive(standard_normal(2)).event_shape
+        torch.Size([2])
+    """
+    return gaussian_fit(q.sample(Size((32,))))

@@ -169,3 +169,43 @@ def step(
         value = ascend(omega, ali.value(x))
     ascend(theta_phi, ali.value(x, flip=True))
     return {"value": value}
+
+
+def step_regularised(
+    ali: ALI, x: Tensor, theta_phi: Optimizer, omega: Optimizer, gamma: float
+) -> dict[str, Tensor]:
+    r"""One ascent of the critic with gradient penalties, one of both samplers, on the same pairs.
+
+    .. math::
+
+        \max_\omega\; \hat V(\theta, \phi, \omega) - \tfrac{\gamma}{2} \big(
+        E_{q_\phi} \|\nabla_{x, z} r_\omega(x, z)\|^2
+        + E_{p_\theta} \|\nabla_{x, z} r_\omega(x, z)\|^2 \big)
+
+    Slide: ALI / Algorithm (A07); beyond the deck (mode collapse).
+
+    Args:
+        ali: the model.
+        x: a batch of data `(..., N, d)`.
+        theta_phi: the optimiser of `ali.decoder` and `ali.encoder`.
+        omega: the optimiser of `ali.D`.
+        gamma: the weight of the penalties.
+
+    Returns:
+        The critic's value less the penalties, before its move.
+    """
+    z = ali.p_0.sample(x.shape[:-1])
+    x_p, z_q = ali.decoder(z).rsample(), ali.encoder(x).rsample()
+
+    v_q, R_1 = _squared_gradient(ali.D, x, z_q)
+    v_p, R_2 = _squared_gradient(ali.D, x_p, z)
+    penalised = ascend(omega, ali.bound(v_q, v_p) - gamma / 2 * (R_1 + R_2))
+    ascend(theta_phi, ali.bound(ali.D(x_p, z), ali.D(x, z_q)))
+    return {"value": penalised}
+
+
+def _squared_gradient(D: nn.Module, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    x, z = x.detach().requires_grad_(), z.detach().requires_grad_()
+    v = D(x, z)
+    gradients = torch.autograd.grad(v.sum(), (x, z), create_graph=True)
+    return v, torch.stack([g.square().sum(-1).mean(-1) for g in gradients]).sum(0)

@@ -23,11 +23,11 @@ from gannotes.distributions import (
     Deterministic,
     Gaussian,
     Implicit,
+    adaptive,
     codes,
 )
 from gannotes.divergences import KL
 from gannotes.models import ali, avb, cyclegan, fgan, gan, infogan, vae
-from gannotes.recipes.avb import adaptive
 
 REPLICAS = 16
 WIDTH = 128

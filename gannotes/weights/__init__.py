@@ -5,13 +5,18 @@ shows the architecture beside the weights: `G = load(nets.image_generator(32), "
 are stored in half precision, as they travel to a page, and computed with in single precision.
 """
 
+import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 FOLDER = Path(__file__).parent
+CODE = {"architecture", "recipe", "run"}  # facts that are code
 
 
 def load(net: nn.Module, name: str) -> nn.Module:
@@ -36,11 +41,15 @@ def load(net: nn.Module, name: str) -> nn.Module:
         >>> load(nets.image_classifier(), "mnist_classifier")(torch.zeros(1, 1, 28, 28)).shape
         torch.Size([1, 10])
     """
+    return fill(net, _shipped(name))
+
+
+def _shipped(name: str) -> Path:
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
         known = sorted(file.stem for file in FOLDER.glob("*.safetensors"))
         raise ValueError(f"name: expected one of {known}, got {name!r}")
-    return fill(net, path)
+    return path
 
 
 def fill(net: nn.Module, path: Path) -> nn.Module:
@@ -99,3 +108,71 @@ def save(net: nn.Module, path: Path) -> None:
         if value.is_floating_point() and not value.isfinite().all():
             raise ValueError(f"net: expected numbers below 65,504 in magnitude, {key} has others")
     save_file(halves, path)
+
+
+def about(name: str) -> dict[str, Any]:
+    """How shipped weights came about, and what they score: the facts in the header of their file.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        name: the file's name without its ending.
+
+    Raises:
+        ValueError: if there is no such file.
+
+    Example:
+        >>> about("mnist_classifier")["architecture"]
+        'nets.image_classifier()'
+    """
+    return told(_shipped(name))
+
+
+def told(path: Path) -> dict[str, Any]:
+    """What `tell` has put into the header of a file; nothing, if it was not told anything.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        path: the safetensors file.
+    """
+    with safe_open(path, framework="pt") as file:
+        return json.loads((file.metadata() or {}).get("about", "{}"))
+
+
+def tell(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write facts into the header of a file of weights, whose numbers stay as they are.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        path: the safetensors file.
+        facts: numbers, words and lists of them, in the order of the card.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(nn.Linear(2, 1), path := Path(folder) / "line.safetensors")
+        ...     tell(path, {"architecture": "nn.Linear(2, 1)", "error": 0.25})
+        ...     told(path)
+        {'architecture': 'nn.Linear(2, 1)', 'error': 0.25}
+    """
+    whole = path.with_name(path.name + ".tmp")
+    save_file(load_file(path), whole, {"about": json.dumps(facts, ensure_ascii=False)})
+    os.replace(whole, path)
+
+
+def card(path: Path) -> str:
+    """The card of a file of weights: its facts as a page of Markdown.
+
+    Slide: beyond the deck (long runs).
+
+    Args:
+        path: the safetensors file.
+    """
+    facts = told(path)
+    lines = [f"# {path.stem}", "", facts.pop("summary", ""), "", "| | |", "|---|---|"]
+    for key, value in facts.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        lines.append(f"| {key} | {f'`{shown}`' if key in CODE else shown} |")
+    return "\n".join(lines) + "\n"
