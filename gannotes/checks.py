@@ -185,14 +185,14 @@ def floating(
     """A tensor of floating-point numbers, of a shape such as "... N d" or "N 2".
 
     In `shape` a letter stands for any size, a number for itself, and leading dots for any leading
-    dimensions (replicas).
+    dimensions (replicas), which may be none at all.
 
     Args:
         name: what the error calls the argument.
         x: the argument.
         shape: its dimensions, separated by spaces.
         finite: whether to look at all of its numbers, too.
-        empty: whether a size may be 0.
+        empty: whether a letter may be 0.
 
     Returns:
         `x`.
@@ -244,7 +244,7 @@ def classes(name: str, x: Any, shape: str = "...", number: int = MANY) -> Tensor
     odd = not isinstance(x, Tensor) or x.is_floating_point() or x.is_complex()
     if odd or x.dtype == torch.bool:
         raise TypeError(f"{name}: expected {wanted}, got {_kind_of(x)}")
-    if not _fits(x, shape, False) or x.is_meta:
+    if not _fits(x, shape, False) or x.is_meta or not x.numel():
         raise ValueError(f"{name}: expected {wanted}, got shape {tuple(x.shape)} on {x.device}")
     low, high = int(x.min()), int(x.max())
     if not 0 <= low <= high < number:
@@ -294,13 +294,14 @@ def _real(name: str, x: Any, fits: Any, finite: str, wanted: str) -> float:
 
 
 def _fits(x: Tensor, shape: str, empty: bool) -> bool:
-    """Whether a tensor has the shape that a text describes."""
-    sizes = shape.split()
-    if sizes[0] == "...":
-        sizes = ["S"] * (x.ndim - len(sizes) + 1) + sizes[1:]
-    return x.ndim == len(sizes) and all(
+    """Whether a tensor has the shape that a text describes; leading dimensions may be none."""
+    *leading, sizes = shape.rpartition("...")
+    own = sizes.split()
+    if x.ndim < len(own) or (x.ndim > len(own) and not any(leading)):
+        return False
+    return all(
         n == int(size) if size.isdigit() else n > 0 or empty
-        for n, size in zip(x.shape, sizes, strict=True)
+        for n, size in zip(x.shape[x.ndim - len(own) :], own, strict=True)
     )
 
 
@@ -310,7 +311,7 @@ def _written(shape: str) -> str:
 
 
 def _kind_of(x: Any) -> str:
-    return f"one of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+    return str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
 
 
 def _short(x: Any) -> str:

@@ -23,14 +23,14 @@ CHUNK = 1 << 20  # numbers in the largest temporary: 8 MiB of float64
 
 
 class Coverage(NamedTuple):
-    """What :func:`mode_coverage` returns, both of shape (...)."""
+    """What `mode_coverage` returns, both of shape (...)."""
 
     captured: Tensor
     high_quality: Tensor
 
 
 class ClassShares(NamedTuple):
-    """What :func:`class_shares` returns: shape (..., K) and (...)."""
+    """What `class_shares` returns: shape (..., K) and (...)."""
 
     share: Tensor
     mean_confidence: Tensor
@@ -46,7 +46,7 @@ class Segmentation(NamedTuple):
 
 
 class Annealed(NamedTuple):
-    """What :func:`annealed_importance_sampling` returns; C chains, points of shape (...)."""
+    """What `annealed_importance_sampling` returns; C chains, points of shape (...)."""
 
     log_p: Tensor
     log_weights: Tensor
@@ -75,13 +75,13 @@ def mode_coverage(samples: Tensor, modes: Tensor, sd: float, radius: float = 3.0
         samples: generated points, shape (..., N, d); leading dimensions are replicas.
         modes: centres of the modes, shape (M, d).
         sd: standard deviation of a mode, per coordinate.
-        radius: r, the largest distance in units of ``sd``.
+        radius: r, the largest distance in units of `sd`.
 
     Returns:
-        ``captured``, int64, and ``high_quality``, in [0, 1], both of shape (...).
+        `captured`, int64, and `high_quality`, in [0, 1], both of shape (...).
 
     Raises:
-        ValueError: if the shapes do not fit, or ``sd`` or ``radius`` is not positive.
+        ValueError: if the shapes do not fit, or `sd` or `radius` is not positive.
 
     Example:
         >>> modes = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
@@ -90,7 +90,7 @@ def mode_coverage(samples: Tensor, modes: Tensor, sd: float, radius: float = 3.0
         >>> captured.item(), high_quality.item()
         (1, 0.75)
     """
-    if modes.dim() != 2 or samples.dim() < 2 or samples.shape[-1] != modes.shape[-1]:
+    if modes.ndim != 2 or samples.ndim < 2 or samples.shape[-1] != modes.shape[-1]:
         raise ValueError(
             "samples must be (..., N, d) and modes (M, d), "
             f"got {tuple(samples.shape)} and {tuple(modes.shape)}"
@@ -114,7 +114,7 @@ def kernel_density(samples: Tensor, test: Tensor, bandwidth: float) -> Tensor:
     .. math:: \log \hat p_h(x) = \log \sum_{s=1}^S \exp\Big(-\frac{\|x - x_s\|^2}{2h^2}\Big)
               - \log S - \frac d2 \log 2\pi h^2
 
-    The bandwidth must be chosen on validation points (:func:`select_bandwidth`), never on ``test``.
+    The bandwidth must be chosen on validation points (`select_bandwidth`), never on `test`.
     In many dimensions the value depends more on h and on S than on the model: compare values of
     one protocol only, and put beside them the value that the training data themselves reach.
     Computed in float64 whatever the dtype, in slices of bounded memory.
@@ -127,15 +127,15 @@ def kernel_density(samples: Tensor, test: Tensor, bandwidth: float) -> Tensor:
 
     Args:
         samples: samples of the model, shape (S, d).
-        test: points x, shape (N, d), not among ``samples``.
+        test: points x, shape (N, d), not among `samples`.
         bandwidth: h, the standard deviation of a kernel per coordinate, in the units of the data.
 
     Returns:
-        Log densities in nats, shape (N,), dtype of ``test``. Report their mean and
-        :func:`standard_error`.
+        Log densities in nats, shape (N,), dtype of `test`. Report their mean and
+        `standard_error`.
 
     Raises:
-        ValueError: if the shapes do not fit or ``bandwidth`` is not positive.
+        ValueError: if the shapes do not fit or `bandwidth` is not positive.
 
     Example:
         >>> samples = torch.tensor([[0.0], [1.0], [3.0]])
@@ -166,10 +166,10 @@ def select_bandwidth(
         strict: refuse a winner at an end of the range, where a better one may lie outside.
 
     Returns:
-        One of ``bandwidths``.
+        One of `bandwidths`.
 
     Raises:
-        ValueError: if the shapes do not fit, a candidate is not positive, or ``strict`` and the
+        ValueError: if the shapes do not fit, a candidate is not positive, or `strict` and the
             winner is the smallest or the largest candidate.
 
     Example:
@@ -214,7 +214,7 @@ def standard_error(values: Tensor) -> Tensor:
         >>> standard_error(torch.tensor([1.0, 3.0])).item()
         1.0
     """
-    if values.dim() == 0 or values.shape[-1] < 2:
+    if values.ndim == 0 or values.shape[-1] < 2:
         raise ValueError(f"values must be (..., N) with N >= 2, got shape {tuple(values.shape)}")
     return values.std(-1) / math.sqrt(values.shape[-1])
 
@@ -235,7 +235,7 @@ def nearest_neighbours(x: Tensor, reference: Tensor, k: int = 1) -> tuple[Tensor
         k: number of neighbours, at most M.
 
     Returns:
-        ``distance`` (dtype of ``x``) and ``index`` into ``reference`` (int64), both (N, k), the
+        `distance` (dtype of `x`) and `index` into `reference` (int64), both (N, k), the
         nearest first.
 
     Raises:
@@ -275,17 +275,17 @@ def class_shares(logits: Tensor) -> ClassShares:
         logits: unnormalised log probabilities of the classes, shape (..., N, K).
 
     Returns:
-        ``share``, shape (..., K), summing to 1, and ``mean_confidence``, shape (...).
+        `share`, shape (..., K), summing to 1, and `mean_confidence`, shape (...).
 
     Raises:
-        ValueError: if ``logits`` has fewer than two dimensions or is empty.
+        ValueError: if `logits` has fewer than two dimensions or is empty.
 
     Example:
         >>> share, confidence = class_shares(torch.tensor([[9.0, 0.0], [9.0, 0.0], [0.0, 9.0]]))
         >>> [round(s, 3) for s in share.tolist()], round(confidence.item(), 4)
         ([0.667, 0.333], 0.9999)
     """
-    if logits.dim() < 2 or not logits.numel():
+    if logits.ndim < 2 or not logits.numel():
         raise ValueError(f"logits must be (..., N, K) and not empty, got {tuple(logits.shape)}")
     confidence, winner = logits.softmax(-1).max(-1)
     share = torch.nn.functional.one_hot(winner, logits.shape[-1]).to(logits.dtype).mean(-2)
@@ -319,14 +319,14 @@ def inception_score(logits: Tensor) -> Tensor:
         The score, in [1, min(K, N)], shape (...).
 
     Raises:
-        ValueError: if ``logits`` has fewer than two dimensions, is empty, or holds a NaN.
+        ValueError: if `logits` has fewer than two dimensions, is empty, or holds a NaN.
 
     Example:
         >>> sure = 50 * torch.eye(3)
         >>> print(f"{inception_score(sure):.3f}, {inception_score(sure[[0, 0, 0, 1]]):.3f}")
         3.000, 1.755
     """
-    if logits.dim() < 2 or not logits.numel():
+    if logits.ndim < 2 or not logits.numel():
         raise ValueError(f"logits must be (..., N, K) and not empty, got {tuple(logits.shape)}")
     p = logits.double().softmax(-1)
     if p.isnan().any():
@@ -419,7 +419,7 @@ def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
         >>> wasserstein_1d(torch.tensor([0.0, 1.0]), torch.tensor([3.0, 4.0])).item()
         3.0
     """
-    if x.dim() == 0 or y.dim() == 0 or not x.shape[-1] or not y.shape[-1]:
+    if x.ndim == 0 or y.ndim == 0 or not x.shape[-1] or not y.shape[-1]:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"x and y must be (..., N) and (..., M) and not empty, got {shapes}")
     try:
@@ -454,11 +454,11 @@ def rank_correlation(x: Tensor, y: Tensor) -> Tensor:
         Spearman, The proof and measurement of association between two things, 1904.
 
     Args:
-        x: N values of K quantities, shape (..., N, K); leading dimensions are replicas.
-        y: N values of J quantities, shape (..., N, J).
+        x: n values of K quantities, shape (..., N, K); leading dimensions are replicas.
+        y: n values of J quantities, shape (..., N, J).
 
     Returns:
-        Correlations in [-1, 1], shape (..., K, J), dtype of ``x``.
+        Correlations in [-1, 1], shape (..., K, J), dtype of `x`.
 
     Raises:
         ValueError: if the shapes do not fit, a value is not finite, or a column is constant.
@@ -488,7 +488,7 @@ def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Te
               \Big( I(c_{k(j)}; v_j) - \max_{k \neq k(j)} I(c_k; v_j) \Big), \qquad
               k(j) = \arg\max_k I(c_k; v_j)
 
-    Entropies and informations are those of the counts in ``bins`` classes of equally many values
+    Entropies and informations are those of the counts in `bins` classes of equally many values
     for each column, so that no monotone change of a code or a factor matters, and :math:`H(v_j) =
     \log \text{bins}` where all values differ. The score is 1 if each factor decides one code and is
     told by it, and no second code knows anything of it, in whichever order; it is about 0 if the
@@ -509,11 +509,11 @@ def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Te
             gap hardly.
 
     Returns:
-        The score, in [0, 1], shape (...), dtype of ``codes``.
+        The score, in [0, 1], shape (...), dtype of `codes`.
 
     Raises:
         ValueError: if the shapes do not fit, there is one code only, a value is not finite,
-            ``bins`` is not in 2..N, or a factor is constant.
+            `bins` is not in 2..N, or a factor is constant.
 
     Example:
         >>> factors = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
@@ -566,16 +566,16 @@ def importance_weighted(
 
     Args:
         log_joint: maps z, shape (J, ..., k), to :math:`\log p_\theta(x, z)`, shape (J, ...); for a
-            VAE ``lambda z: vae.log_joint(x, z)``.
-        q: the proposal, batch shape (...), event shape (k,); for a VAE ``vae.encoder(x)``.
+            VAE `lambda z: vae.log_joint(x, z)`.
+        q: the proposal, batch shape (...), event shape (k,); for a VAE `vae.encoder(x)`.
         samples: J, for each point x.
         chunk: how many of them are in memory at a time.
 
     Returns:
-        Nats, shape (...): one per point. Report their mean and :func:`standard_error`.
+        Nats, shape (...): one per point. Report their mean and `standard_error`.
 
     Raises:
-        ValueError: if ``samples`` or ``chunk`` is not positive, or ``log_joint`` returns another
+        ValueError: if `samples` or `chunk` is not positive, or `log_joint` returns another
             shape.
 
     Example:
@@ -624,7 +624,7 @@ def annealed_importance_sampling(
     The step sizes are tuned on pilot chains of their own, towards an acceptance of 0.65, for every
     point and temperature, and then frozen: chains that tuned themselves would be biased. All points
     and chains move together. A mode far from q that no chain finds is missing from the estimate,
-    and only a larger spread of ``log_weights`` may tell.
+    and only a larger spread of `log_weights` may tell.
 
     Slide: AVB / MNIST (I10, behind the log p(x) of T04).
 
@@ -634,23 +634,23 @@ def annealed_importance_sampling(
 
     Args:
         log_joint: maps z, shape (C, ..., k), to :math:`\log p_\theta(x, z)`, shape (C, ...),
-            differentiably; for a VAE ``lambda z: vae.log_joint(x, z)``.
+            differentiably; for a VAE `lambda z: vae.log_joint(x, z)`.
         q: the proposal, batch shape (...), event shape (k,), with a differentiable density that is
-            positive everywhere: ``vae.encoder(x)``, ``distributions.gaussian_fit(z)``, or a
-            Gaussian ``p_0.expand((N,))``.
+            positive everywhere: `vae.encoder(x)`, `distributions.gaussian_fit(z)`, or a
+            Gaussian `p_0.expand((N,))`.
         chains: C, for each point x.
         temperatures: T, of at least 1.
-        leapfrog: leapfrog steps of a move, each a gradient of ``log_joint``.
+        leapfrog: leapfrog steps of a move, each a gradient of `log_joint`.
         pilots: chains for each point that tune the step sizes.
 
     Returns:
-        ``log_p``, nats, shape (...); ``log_weights``, (C, ...); the last ``z``, (C, ..., k), close
-        to draws from the posterior; and the mean ``acceptance`` of the moves, (...). Trust the
+        `log_p`, nats, shape (...); `log_weights`, (C, ...); the last `z`, (C, ..., k), close
+        to draws from the posterior; and the mean `acceptance` of the moves, (...). Trust the
         estimate where the log weights of a point differ by little more than 1.
 
     Raises:
-        ValueError: if a count is not positive, the events of ``q`` are not vectors, or
-            ``log_joint`` returns another shape.
+        ValueError: if a count is not positive, the events of `q` are not vectors, or
+            `log_joint` returns another shape.
 
     Example:
         For z ~ N(0, 1) and x | z ~ N(z, 1), from the base distribution:
@@ -734,7 +734,7 @@ def _move(
     probability = log_ratio.clamp(max=0).exp().nan_to_num(nan=0.0).masked_fill(lost, 0.0)
     accept = torch.rand_like(probability) < probability
     chosen = [
-        torch.where(accept.reshape(accept.shape + (1,) * (new.dim() - accept.dim())), new, old)
+        torch.where(accept.reshape(accept.shape + (1,) * (new.ndim - accept.ndim)), new, old)
         for new, old in zip(end, start, strict=True)
     ]
     return _Point(*chosen), probability
@@ -792,7 +792,7 @@ def _ranks(x: Tensor) -> Tensor:
 
 
 def _columns(name_x: str, x: Tensor, name_y: str, y: Tensor) -> None:
-    if x.dim() < 2 or x.shape[:-1] != y.shape[:-1] or not x.numel() or not y.numel():
+    if x.ndim < 2 or x.shape[:-1] != y.shape[:-1] or not x.numel() or not y.numel():
         raise ValueError(
             f"{name_x} and {name_y} must be (..., N, K) and (..., N, J) and not empty, "
             f"got {tuple(x.shape)} and {tuple(y.shape)}"
@@ -803,7 +803,7 @@ def _columns(name_x: str, x: Tensor, name_y: str, y: Tensor) -> None:
 
 
 def _two_point_sets(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
-    if a.dim() != 2 or b.dim() != 2 or a.shape[-1] != b.shape[-1] or not len(a) or not len(b):
+    if a.ndim != 2 or b.ndim != 2 or a.shape[-1] != b.shape[-1] or not len(a) or not len(b):
         raise ValueError(
             f"{name_a} and {name_b} must be (n, d) with the same d and not empty, "
             f"got {tuple(a.shape)} and {tuple(b.shape)}"

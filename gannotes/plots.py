@@ -96,10 +96,10 @@ def panels(rows: int = 1, columns: int = 1, height: float = 2.6, **kwargs: Any) 
     Slide: beyond the deck.
 
     Args:
-        rows: Number of rows.
-        columns: Number of columns.
-        height: Height of one row, in inches.
-        **kwargs: Passed to `plt.subplots` (`sharex=True`, `width_ratios=[2, 1]`, ...).
+        rows: number of rows.
+        columns: number of columns.
+        height: height of one row, in inches.
+        **kwargs: passed to `plt.subplots` (`sharex=True`, `width_ratios=[2, 1]`, ...).
 
     Returns:
         The figure and its axes: one `Axes`, or an array of them.
@@ -125,12 +125,12 @@ def density_1d(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel.
-        x: Points of the axis, `(K,)`.
-        p: Data density at these points, `(K,)`; a density, not its logarithm.
-        q: Model density at these points, `(K,)`.
-        p_label: Name of the data density in the legend.
-        q_label: Name of the model density in the legend.
+        ax: the panel.
+        x: points of the axis, `(K,)`.
+        p: data density at these points, `(K,)`; a density, not its logarithm.
+        q: model density at these points, `(K,)`.
+        p_label: name of the data density in the legend.
+        q_label: name of the model density in the legend.
 
     Example:
         >>> x = torch.linspace(-3, 3, 50)
@@ -158,12 +158,12 @@ def samples_1d(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel.
-        samples: Any shape; every element is one sample.
-        bins: Number of bins.
+        ax: the panel.
+        samples: any shape; every element is one sample.
+        bins: number of bins.
         colour: `Q_COLOUR` for the model, `P_COLOUR` for data.
-        label: Name in the legend.
-        span: Lower and upper end of the bins; the samples' own range by default.
+        label: name in the legend.
+        span: lower and upper end of the bins; the samples' own range by default.
 
     Example:
         >>> samples_1d(Figure().subplots(), torch.randn(500, 1), bins=20)
@@ -187,12 +187,12 @@ def critic_1d(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel; the axis is fixed to [0, 1] with a line at one half.
-        x: Points of the axis, `(K,)`.
-        D: The critic's probability (not its raw output) at these points, `(K,)`.
-        D_star: The optimal critic `p / (p + q)`, `(K,)`.
-        D_label: Name of the critic in the legend.
-        D_star_label: Name of the optimum in the legend.
+        ax: the panel; the axis is fixed to [0, 1] with a line at one half.
+        x: points of the axis, `(K,)`.
+        D: the critic's probability (not its raw output) at these points, `(K,)`.
+        D_star: the optimal critic `p / (p + q)`, `(K,)`.
+        D_label: name of the critic in the legend.
+        D_star_label: name of the optimum in the legend.
 
     Example:
         >>> x = torch.linspace(-3, 3, 50)
@@ -221,12 +221,12 @@ def scatter_2d(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel; both axes get the same scale.
+        ax: the panel; both axes get the same scale.
         data: `(N, 2)`.
         samples: `(M, 2)`.
-        limit: Both axes run from `-limit` to `limit`; whatever fits by default.
-        size: Marker area in square points.
-        legend: Whether to name the two sets.
+        limit: both axes run from `-limit` to `limit`; whatever fits by default.
+        size: marker area in square points.
+        legend: whether to name the two sets.
 
     Example:
         >>> scatter_2d(Figure().subplots(), torch.randn(9, 2), torch.randn(9, 2), limit=4.0)
@@ -254,10 +254,10 @@ def critic_2d(ax: Axes, D: Tensor, limit: float, bar: bool = False) -> None:
     Slide: beyond the deck.
 
     Args:
-        ax: The panel. Call this before `scatter_2d`.
-        D: The critic's probability on a square grid, `(h, w)`; row 0 is the lowest y.
-        limit: The grid runs from `-limit` to `limit` in both directions.
-        bar: Whether to add a colour bar.
+        ax: the panel. Call this before `scatter_2d`.
+        D: the critic's probability on a square grid, `(h, w)`; row 0 is the lowest y.
+        limit: the grid runs from `-limit` to `limit` in both directions.
+        bar: whether to add a colour bar.
 
     Example:
         >>> critic_2d(Figure().subplots(), torch.rand(8, 8), limit=3.0)
@@ -289,14 +289,14 @@ def replicas(
     Slide: beyond the deck.
 
     Args:
-        axes: The array of `Axes` that `panels(rows, columns)` returns; panels left over stay empty.
+        axes: the array of `Axes` that `panels(rows, columns)` returns; panels left over stay empty.
         samples: `(S, N, 2)`, one set of points for each replica.
         data: `(M, 2)`, the same in every panel.
-        titles: One for each replica, e.g. `"8 of 8, 94 %"`; `"seed 0"` and so on by default.
-        limit: Both axes run from `-limit` to `limit`.
+        titles: one for each replica, e.g. `"8 of 8, 94 %"`; `"seed 0"` and so on by default.
+        limit: both axes run from `-limit` to `limit`.
 
     Raises:
-        ValueError: There are fewer panels than replicas.
+        ValueError: there are fewer panels than replicas.
 
     Example:
         >>> axes = Figure().subplots(2, 2)
@@ -321,14 +321,14 @@ def image_grid(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel; its axis is switched off.
+        ax: the panel; its axis is switched off.
         images: `(N, 1, h, w)` or `(N, h, w)` in grey, `(N, 3, h, w)` in colour, values in [0, 1].
-        rows: Number of rows; as many as `columns` needs by default.
-        columns: Number of columns; ten, or `N` if that is less, by default.
-        gap: White pixels between two images.
+        rows: number of rows; as many as `columns` needs by default.
+        columns: number of columns; ten, or `N` if that is less, by default.
+        gap: white pixels between two images.
 
     Raises:
-        ValueError: The grid has fewer places than there are images, or the shape is no image's.
+        ValueError: the grid has fewer places than there are images, or the shape is no image's.
 
     Example:
         >>> image_grid(Figure().subplots(), torch.rand(6, 1, 28, 28), rows=2, columns=3)
@@ -364,15 +364,15 @@ def history(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel.
+        ax: the panel.
         series: `(T,)`, or `(T, S)` for S replicas.
-        steps: The `T` places on the horizontal axis; 0, 1, 2, ... by default.
-        label: Name in the legend.
-        colour: Colour of the line and its band.
-        dash: Index into `DASHES`, so that two series differ by more than colour.
+        steps: the `T` places on the horizontal axis; 0, 1, 2, ... by default.
+        label: name in the legend.
+        colour: colour of the line and its band.
+        dash: index into `DASHES`, so that two series differ by more than colour.
 
     Raises:
-        ValueError: The shape is not `(T,)` or `(T, S)`.
+        ValueError: the shape is not `(T,)` or `(T, S)`.
 
     Example:
         >>> history(Figure().subplots(), torch.rand(100, 16), label="value")
@@ -397,10 +397,10 @@ def vector_field(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel; both axes run from `-limit` to `limit` with the same scale.
-        field: Takes points `(n * n, 2)`, returns their velocities `(n * n, 2)`.
-        limit: Half the side of the square.
-        n: Arrows along each side.
+        ax: the panel; both axes run from `-limit` to `limit` with the same scale.
+        field: takes points `(n * n, 2)`, returns their velocities `(n * n, 2)`.
+        limit: half the side of the square.
+        n: arrows along each side.
 
     Example:
         >>> rotation = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
@@ -427,11 +427,11 @@ def trajectory(
     Slide: beyond the deck.
 
     Args:
-        ax: The panel; often after `vector_field`.
-        path: Points in order, `(T, 2)`.
-        label: Name in the legend.
-        colour: Colour of the line and of both markers.
-        dash: Index into `DASHES`, so that two paths differ by more than colour.
+        ax: the panel; often after `vector_field`.
+        path: points in order, `(T, 2)`.
+        label: name in the legend.
+        colour: colour of the line and of both markers.
+        dash: index into `DASHES`, so that two paths differ by more than colour.
 
     Example:
         >>> trajectory(Figure().subplots(), torch.rand(20, 2).cumsum(0), label="simultaneous")

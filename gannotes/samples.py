@@ -37,10 +37,10 @@ def log_marginal(log_likelihood: Function, nodes: Tensor, log_weights: Tensor) -
 
     .. math:: \log p_\theta(x) \approx \log \sum_{j=1}^Q w_j\, p_\theta(x \mid z_j)
 
-    Nodes and weights are a quadrature rule for :math:`p_0` (:func:`gauss_hermite`), or S samples
+    Nodes and weights are a quadrature rule for :math:`p_0` (`gauss_hermite`), or S samples
     of it with weights 1/S: then :math:`p_\theta(x)` is estimated without bias, and its logarithm
     with a downward one. A model conditioned on an input u is the same sum, with u inside
-    ``log_likelihood``.
+    `log_likelihood`.
 
     Slide: Supervised and unsupervised learning (E01, E03); VAE (E54).
 
@@ -65,7 +65,7 @@ def log_marginal(log_likelihood: Function, nodes: Tensor, log_weights: Tensor) -
         >>> bool(torch.allclose(log_p, Normal(0.0, 2.0**0.5).log_prob(x[:, 0])))
         True
     """
-    if nodes.dim() != 2 or log_weights.shape != nodes.shape[:1] or not len(nodes):
+    if nodes.ndim != 2 or log_weights.shape != nodes.shape[:1] or not len(nodes):
         raise ValueError(
             "nodes must be (Q, k) and log_weights (Q,), "
             f"got {tuple(nodes.shape)} and {tuple(log_weights.shape)}"
@@ -91,10 +91,10 @@ def gauss_hermite(count: int, dtype: torch.dtype = torch.float64) -> tuple[Tenso
         dtype: dtype of the result.
 
     Returns:
-        ``nodes``, shape (Q, 1), and ``log_weights``, shape (Q,).
+        `nodes`, shape (Q, 1), and `log_weights`, shape (Q,).
 
     Raises:
-        ValueError: if ``count`` is outside 1..250 (beyond, the outer weights underflow).
+        ValueError: if `count` is outside 1..250 (beyond, the outer weights underflow).
 
     Example:
         >>> z, log_w = gauss_hermite(5)
@@ -124,7 +124,7 @@ class Empirical:
         u: inputs or labels that go with them, shape (S,) or (S, k); None without.
 
     Raises:
-        ValueError: if ``x`` is empty or ``u`` has another length.
+        ValueError: if `x` is empty or `u` has another length.
 
     Example:
         >>> p = Empirical(torch.tensor([0.0, 0.0, 1.0, 1.0]), u=torch.tensor([1, 1, 1, 2]))
@@ -136,7 +136,7 @@ class Empirical:
     u: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.x.dim() == 0 or not len(self.x):
+        if self.x.ndim == 0 or not len(self.x):
             raise ValueError(f"x must be (S, ...) with S >= 1, got shape {tuple(self.x.shape)}")
         if self.u is not None and self.u.shape[:1] != self.x.shape[:1]:
             raise ValueError(f"u must have {len(self.x)} rows like x, got {tuple(self.u.shape)}")
@@ -172,17 +172,17 @@ class Empirical:
             u: the input, a number or shape (k,).
 
         Returns:
-            The empirical distribution of the samples whose input equals ``u``.
+            The empirical distribution of the samples whose input equals `u`.
 
         Raises:
-            ValueError: if the distribution has no inputs, or none equals ``u``.
+            ValueError: if the distribution has no inputs, or none equals `u`.
         """
         if self.u is None:
             raise ValueError("u: this empirical distribution was made without inputs u")
         same = self.u == torch.as_tensor(u, device=self.u.device)
         if same.shape != self.u.shape:
             raise ValueError(f"u must be one input of shape {tuple(self.u.shape[1:])}, got {u}")
-        same = same.flatten(1).all(1) if same.dim() > 1 else same
+        same = same.flatten(1).all(1) if same.ndim > 1 else same
         if not same.any():
             raise ValueError(f"u: no sample was observed at {u}")
         return Empirical(self.x[same], self.u[same])
@@ -207,7 +207,7 @@ def pushforward_log_prob(
         base_log_prob: :math:`\log p_0`, elementwise.
 
     Returns:
-        Log densities, shape of ``x``.
+        Log densities, shape of `x`.
 
     Raises:
         ValueError: if a function changes the shape.
@@ -240,20 +240,20 @@ def expectation(l: Function, x: Tensor) -> Estimate:
               \mathrm{SE} = \sqrt{\frac{1}{S(S-1)} \sum_s (l(x_s) - \hat l)^2}
 
     An expectation under the model is one under the base,
-    :math:`E_{p_\theta}[l(x)] = E_{p_0}[l(G_\theta(z))]`: pass ``lambda z: l(G(z))`` and the z.
+    :math:`E_{p_\theta}[l(x)] = E_{p_0}[l(G_\theta(z))]`: pass `lambda z: l(G(z))` and the z.
 
     Slide: Limitations in learning / training (E09, E10).
 
     Args:
-        l: maps ``x`` to values, shape (..., S).
-        x: independent samples; its layout is the affair of ``l``.
+        l: maps `x` to values, shape (..., S).
+        x: independent samples; its layout is the affair of `l`.
 
     Returns:
-        ``value`` and ``standard_error``, shape (...): only the last dimension is averaged, so
+        `value` and `standard_error`, shape (...): only the last dimension is averaged, so
         leading dimensions are replicas.
 
     Raises:
-        ValueError: if ``l`` returns fewer than two values.
+        ValueError: if `l` returns fewer than two values.
 
     Example:
         >>> value, standard_error = expectation(torch.square, torch.tensor([1.0, 2.0, 3.0]))
@@ -261,7 +261,7 @@ def expectation(l: Function, x: Tensor) -> Estimate:
         4.6667 2.3333
     """
     values = l(x)
-    if values.dim() == 0 or values.shape[-1] < 2:
+    if values.ndim == 0 or values.shape[-1] < 2:
         raise ValueError(f"l must return (..., S) with S >= 2, got shape {tuple(values.shape)}")
     return Estimate(values.mean(-1), values.std(-1) / math.sqrt(values.shape[-1]))
 
@@ -287,7 +287,7 @@ def pathwise_gradient(
 
     Args:
         l: maps samples to values, shape (..., S).
-        G: generator, a function of z that uses ``params``.
+        G: generator, a function of z that uses `params`.
         params: the parameters :math:`\theta`, each requiring a gradient.
         z: samples of :math:`p_0`. Leading dimensions of the values are replicas: parameters of
             shape (R, 1) with z of shape (R, S) give R independent estimates.
@@ -296,7 +296,7 @@ def pathwise_gradient(
         One gradient per parameter, of its shape.
 
     Raises:
-        ValueError: if a parameter requires no gradient or ``l`` returns a single number.
+        ValueError: if a parameter requires no gradient or `l` returns a single number.
 
     Example:
         >>> mu = torch.tensor(0.7, requires_grad=True)
@@ -306,7 +306,7 @@ def pathwise_gradient(
     _check_params(params)
     with torch.enable_grad():
         values = l(G(z))
-    if values.dim() == 0:
+    if values.ndim == 0:
         raise ValueError("l must return one value per sample, (..., S), got a single number")
     return _gradient(values, params)
 
@@ -323,7 +323,7 @@ def score_function_gradient(
               = E_{p_\theta}\big[l(x)\, \partial_\theta \log p_\theta(x)\big]
 
     Unbiased for any integrable l, steps included, and usually of larger variance than
-    :func:`pathwise_gradient`; it needs the density, which a generator does not have.
+    `pathwise_gradient`; it needs the density, which a generator does not have.
 
     Slide: beyond the deck; the alternative to E11 (I02).
 
@@ -332,10 +332,10 @@ def score_function_gradient(
 
     Args:
         l: maps samples to values, shape (..., S); no gradient is taken through it.
-        log_prob: :math:`\log p_\theta`, a function of x that uses ``params``, shape (..., S).
+        log_prob: :math:`\log p_\theta`, a function of x that uses `params`, shape (..., S).
         params: the parameters :math:`\theta`, each requiring a gradient.
         x: samples of :math:`p_\theta`; taken as constants. Leading dimensions as in
-            :func:`pathwise_gradient`.
+            `pathwise_gradient`.
 
     Returns:
         One gradient per parameter, of its shape.
@@ -355,7 +355,7 @@ def score_function_gradient(
     x = x.detach()
     with torch.enable_grad():
         values, log_p = l(x).detach(), log_prob(x)
-    if values.dim() == 0 or values.shape != log_p.shape:
+    if values.ndim == 0 or values.shape != log_p.shape:
         raise ValueError(
             "l and log_prob must return the same shape (..., S), "
             f"got {tuple(values.shape)} and {tuple(log_p.shape)}"

@@ -134,9 +134,10 @@ def test_another_shape_is_a_value_error(shape) -> None:
 
 def test_an_empty_tensor_is_refused_unless_it_may_be_empty() -> None:
     assert checks.floating("x", torch.zeros(0, 3), "N 3", empty=True).shape == (0, 3)
-    for shape in ("N 3", "...", "... 3"):
+    for shape in ("N 3", "... N 3", "N d"):
         with pytest.raises(ValueError, match=r"got shape \(0, 3\)$"):
             checks.floating("x", torch.zeros(0, 3), shape)
+    assert checks.floating("x", torch.zeros(0, 3), "... 3").shape == (0, 3)  # no replica at all
 
 
 @pytest.mark.parametrize(

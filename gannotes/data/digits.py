@@ -1,6 +1,6 @@
 r"""MNIST, which ships with the package: 70,000 handwritten digits, 28 x 28, 8 bit.
 
-The four IDX files of LeCun, Cortes and Burges lie in ``mnist/``, compressed with xz; their licence
+The four IDX files of LeCun, Cortes and Burges lie in `mnist/`, compressed with xz; their licence
 is CC BY-SA 3.0. A file is inflated only after its SHA-256 has been checked, and never to more than
 the size that it must have.
 """
@@ -61,7 +61,7 @@ def mnist(split: str) -> tuple[Tensor, Tensor]:
         Both are fresh tensors.
 
     Raises:
-        ValueError: if ``split`` is another word, or if a file is not what it must be.
+        ValueError: if `split` is another word, or if a file is not what it must be.
 
     Example:
         >>> images, labels = mnist("test")
@@ -89,10 +89,10 @@ def binarise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         generator: source of randomness; torch's global one if None.
 
     Returns:
-        Zeros and ones, shape and dtype of ``x``.
+        Zeros and ones, shape and dtype of `x`.
 
     Raises:
-        ValueError: if ``x`` is not floating or leaves [0, 1].
+        ValueError: if `x` is not floating or leaves [0, 1].
 
     Example:
         >>> binarise(torch.tensor([0.0, 1.0, 1.0])).tolist()
@@ -157,7 +157,7 @@ def read_idx(path: Path, sha256: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def _inflate(name: str, packed: bytes, size: int) -> bytearray:
-    """Decompress to exactly ``size`` bytes; one more is asked for and refused."""
+    """Decompress to exactly `size` bytes; one more is asked for and refused."""
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY_LIMIT)
     try:
         data = bytearray(decompressor.decompress(packed, max_length=size + 1))

@@ -72,10 +72,10 @@ def heads(n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Ten
 
     Returns:
         images, float32 in [0, 1], shape (n, 1, 32, 32), and factors, shape (n, 4), in the units
-        and the order of ``FACTORS``.
+        and the order of `FACTORS`.
 
     Raises:
-        ValueError: if ``n`` is negative.
+        ValueError: if `n` is negative.
 
     Example:
         >>> images, factors = heads(3, torch.Generator().manual_seed(0))
@@ -99,15 +99,15 @@ def render_heads(factors: Tensor, size: int = 32) -> Tensor:
     Slide: InfoGAN (F04), in place of its 3-D faces.
 
     Args:
-        factors: shape (n, 4), in the units, the order and the ranges of ``FACTORS``.
+        factors: shape (n, 4), in the units, the order and the ranges of `FACTORS`.
         size: pixels along a side.
 
     Returns:
-        Images in [0, 1], shape (n, 1, size, size), dtype and device of ``factors``.
+        Images in [0, 1], shape (n, 1, size, size), dtype and device of `factors`.
 
     Raises:
-        ValueError: if the shape or the dtype of ``factors`` is another, if one leaves its range,
-            or if ``size`` is not positive.
+        ValueError: if the shape or the dtype of `factors` is another, if one leaves its range,
+            or if `size` is not positive.
 
     Example:
         A face seen from the front, the lamp in the middle, is its own mirror image:
@@ -116,7 +116,7 @@ def render_heads(factors: Tensor, size: int = 32) -> Tensor:
         >>> torch.allclose(x, x.flip(-1), atol=1e-4)
         True
     """
-    if factors.dim() != 2 or factors.shape[1] != 4 or not factors.is_floating_point():
+    if factors.ndim != 2 or factors.shape[1] != 4 or not factors.is_floating_point():
         raise ValueError(
             f"factors must be floating, (n, 4), got {factors.dtype}, {tuple(factors.shape)}"
         )

@@ -27,10 +27,10 @@ def outline(x: Tensor) -> Tensor:
         x: images with ink 1 on ground 0, (..., h, w).
 
     Returns:
-        The outlines, in [0, 1], shape of ``x``.
+        The outlines, in [0, 1], shape of `x`.
 
     Raises:
-        ValueError: if ``x`` is not floating, leaves [0, 1] or has fewer than two dimensions.
+        ValueError: if `x` is not floating, leaves [0, 1] or has fewer than two dimensions.
 
     Example:
         >>> outline(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]))

@@ -76,10 +76,10 @@ def scapes(n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Te
 
     Returns:
         photographs, float32 in [0, 1], shape (n, 3, 32, 32), and classes, int64, (n, 32, 32), in
-        the order of ``PALETTE``.
+        the order of `PALETTE`.
 
     Raises:
-        ValueError: if ``n`` is negative.
+        ValueError: if `n` is negative.
 
     Example:
         >>> photos, labels = scapes(3, torch.Generator().manual_seed(0))
@@ -107,7 +107,7 @@ def paint(labels: Tensor) -> Tensor:
         Pictures in [0, 1], shape (n, 3, H, W).
 
     Raises:
-        ValueError: if there is a class that is not in ``PALETTE``.
+        ValueError: if there is a class that is not in `PALETTE`.
 
     Example:
         >>> (255 * paint(torch.tensor([[[0, 5]]]))[0, :, 0]).T.tolist()

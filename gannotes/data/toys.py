@@ -6,9 +6,9 @@ All but the point mass are densities on the line or the plane,
    \qquad\text{or}\qquad
    p(x) = \int p(t)\, N(x \mid c(t), \sigma^2 I)\, dt,
 
-the second being Gaussian noise around a curve. Each is a torch ``Distribution``. Its numbers are
-float32 unless ``dtype`` or a tensor argument says otherwise; to place them on another device,
-call the function inside ``with torch.device(...)``.
+the second being Gaussian noise around a curve. Each is a torch `Distribution`. Its numbers are
+float32 unless `dtype` or a tensor argument says otherwise; to place them on another device,
+call the function inside `with torch.device(...)`.
 """
 
 import math
@@ -43,11 +43,11 @@ def mixture_1d(
         weights: mixing weights, shape (M,), positive, summing to 1.
         means: means, shape (M,).
         sds: standard deviations (not variances), shape (M,), positive.
-        dtype: dtype of the parameters; that of ``means`` where it is a floating tensor, else the
+        dtype: dtype of the parameters; that of `means` where it is a floating tensor, else the
             default.
 
     Returns:
-        A distribution with event shape (1,): samples are (n, 1), ``log_prob`` takes (n, 1).
+        A distribution with event shape (1,): samples are (n, 1), `log_prob` takes (n, 1).
 
     Raises:
         ValueError: if the shapes differ, a weight or sd is not positive, or the weights do not
@@ -64,7 +64,7 @@ def mixture_1d(
         dtype = means.dtype
     dtype = dtype or torch.get_default_dtype()
     pi, mu, sigma = (torch.as_tensor(values, dtype=dtype) for values in (weights, means, sds))
-    if not pi.shape == mu.shape == sigma.shape or pi.dim() != 1 or not len(pi):
+    if not pi.shape == mu.shape == sigma.shape or pi.ndim != 1 or not len(pi):
         shapes = f"{tuple(pi.shape)}, {tuple(mu.shape)} and {tuple(sigma.shape)}"
         raise ValueError(f"weights, means and sds must share one shape (M,), got {shapes}")
     if not (pi > 0).all() or abs(pi.sum().item() - 1) > 1e-5:
@@ -117,11 +117,11 @@ def ring(
         dtype: dtype of the parameters; the default dtype if None.
 
     Returns:
-        A distribution with event shape (2,); ``.component_distribution.mean`` holds the modes,
+        A distribution with event shape (2,); `.component_distribution.mean` holds the modes,
         shape (M, 2).
 
     Raises:
-        ValueError: if ``modes`` is below 1, or ``radius`` or ``sd`` is not positive.
+        ValueError: if `modes` is below 1, or `radius` or `sd` is not positive.
 
     Example:
         >>> p = ring()
@@ -151,11 +151,11 @@ def grid(
         dtype: dtype of the parameters; the default dtype if None.
 
     Returns:
-        A distribution with event shape (2,); ``.component_distribution.mean`` holds the modes,
+        A distribution with event shape (2,); `.component_distribution.mean` holds the modes,
         shape (n * n, 2).
 
     Raises:
-        ValueError: if ``side`` is below 1, or ``spacing`` or ``sd`` is not positive.
+        ValueError: if `side` is below 1, or `spacing` or `sd` is not positive.
 
     Example:
         >>> grid(side=2).component_distribution.mean.tolist()
@@ -173,8 +173,8 @@ def two_moons(sd: float = 0.1, dtype: torch.dtype | None = None) -> Distribution
     .. math:: p(x) = \frac12 \sum_{m=1}^2 \frac1\pi \int_0^\pi N(x \mid c_m(t), \sigma^2 I_2)\,dt,
               \qquad c_1(t) = (\cos t, \sin t), \quad c_2(t) = (1 - \cos t, \tfrac12 - \sin t)
 
-    The centre lines are those of scikit-learn's ``make_moons``; the noise makes the density a
-    proper one, and ``log_prob`` evaluates it to rounding error for every ``sd`` and every x, with
+    The centre lines are those of scikit-learn's `make_moons`; the noise makes the density a
+    proper one, and `log_prob` evaluates it to rounding error for every `sd` and every x, with
     gradients. Slide: beyond the deck.
 
     Args:
@@ -185,7 +185,7 @@ def two_moons(sd: float = 0.1, dtype: torch.dtype | None = None) -> Distribution
         A distribution with event shape (2,).
 
     Raises:
-        ValueError: if ``sd`` is not positive.
+        ValueError: if `sd` is not positive.
 
     Example:
         >>> p = two_moons()
@@ -202,19 +202,19 @@ def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distrib
 
     .. math:: \log p(x') = \begin{cases} 0 & x' = x \\ -\infty & x' \ne x \end{cases}
 
-    A point mass has no density in the usual sense: this ``log_prob`` is with respect to the
+    A point mass has no density in the usual sense: this `log_prob` is with respect to the
     counting measure, so it must not be compared with the others of this module.
     Slide: beyond the deck (the Dirac-GAN of Mescheder et al. 2018).
 
     Args:
         x: the point; a number for a point of the line, or its coordinates, shape (d,).
-        dtype: dtype of the point; that of ``x`` if it is a floating tensor, else the default.
+        dtype: dtype of the point; that of `x` if it is a floating tensor, else the default.
 
     Returns:
         A distribution with event shape (d,), where d = 1 for a number.
 
     Raises:
-        ValueError: if ``x`` has more than one dimension or none of its coordinates.
+        ValueError: if `x` has more than one dimension or none of its coordinates.
 
     Example:
         >>> p = dirac()
@@ -224,13 +224,13 @@ def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distrib
     if dtype is None and isinstance(x, Tensor) and x.is_floating_point():
         dtype = x.dtype
     point = torch.as_tensor(x, dtype=dtype or torch.get_default_dtype())
-    if point.dim() > 1 or not point.numel():
+    if point.ndim > 1 or not point.numel():
         raise ValueError(f"x must be a number or have shape (d,), got shape {tuple(point.shape)}")
     return Dirac(point.reshape(-1))
 
 
 class Dirac(Distribution):
-    """The distribution that :func:`dirac` returns."""
+    """The distribution that `dirac` returns."""
 
     arg_constraints: dict[str, constraints.Constraint] = {}
     support = constraints.real_vector
@@ -257,7 +257,7 @@ class Dirac(Distribution):
 
 
 class TwoMoons(Distribution):
-    """The distribution that :func:`two_moons` returns."""
+    """The distribution that `two_moons` returns."""
 
     arg_constraints: dict[str, constraints.Constraint] = {}
     support = constraints.real_vector
