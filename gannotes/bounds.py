@@ -17,7 +17,6 @@ the same size.
 from collections.abc import Callable
 from numbers import Real
 
-import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -69,6 +68,7 @@ def bernoulli(v_p: Tensor, v_q: Tensor) -> Tensor:
         ValueError: if a sample is empty or the leading dimensions do not broadcast.
 
     Example:
+        >>> import torch
         >>> bernoulli(torch.zeros(3), torch.zeros(5))  # -log 4
         tensor(-1.3863)
     """
@@ -105,6 +105,7 @@ def least_squares(v_p: Tensor, v_q: Tensor) -> Tensor:
         ValueError: if a sample is empty or the leading dimensions do not broadcast.
 
     Example:
+        >>> import torch
         >>> least_squares(torch.full((3,), 0.5), torch.full((5,), 0.5))
         tensor(-0.5000)
     """
@@ -139,6 +140,7 @@ def variational(f: FDivergence) -> Bound:
         TypeError: if `f` is not an FDivergence.
 
     Example:
+        >>> import torch
         >>> from gannotes.divergences import KL
         >>> bound = variational(KL)
         >>> bound.__name__, bound(torch.ones(3), torch.ones(5))
@@ -183,6 +185,7 @@ def relativistic(v_p: Tensor, v_q: Tensor) -> Tensor:
             broadcast.
 
     Example:
+        >>> import torch
         >>> relativistic(torch.zeros(3), torch.zeros(3))  # -log 2
         tensor(-0.6931)
     """
@@ -221,6 +224,7 @@ def mutual_information(log_q: Tensor, entropy: float | Tensor) -> Tensor:
         ValueError: if `log_q` is empty, or `entropy` has other leading dimensions.
 
     Example:
+        >>> import torch
         >>> log_q = torch.tensor([0.5, 0.5]).log()  # Q knows nothing about a fair binary code
         >>> mutual_information(log_q, torch.tensor(2.0).log())
         tensor(0.)
@@ -261,6 +265,7 @@ def cycle(x: Tensor, x_cycled: Tensor, y: Tensor, y_cycled: Tensor) -> Tensor:
         ValueError: if a batch is empty or a cycled batch has another shape than its batch.
 
     Example:
+        >>> import torch
         >>> x, y = torch.zeros(2, 3), torch.zeros(4, 5)
         >>> cycle(x, x + 1, y, y)  # 3 dimensions, each off by 1
         tensor(3.)

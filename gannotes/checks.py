@@ -252,6 +252,31 @@ def classes(name: str, x: Any, shape: str = "...", number: int = MANY) -> Tensor
     return x.long()
 
 
+def precision(name: str, dtype: Any) -> torch.dtype:
+    """A type of floating-point numbers.
+
+    Args:
+        name: what the error calls the argument.
+        dtype: the argument.
+
+    Returns:
+        `dtype`.
+
+    Raises:
+        TypeError: if it is no type of torch.
+        ValueError: if its numbers are not floating.
+
+    Example:
+        >>> precision("dtype", torch.int64)
+        Traceback (most recent call last):
+        ValueError: dtype: expected a floating-point type, got torch.int64
+    """
+    kind(name, dtype, torch.dtype, wanted="a floating-point type")
+    if not dtype.is_floating_point:
+        raise ValueError(f"{name}: expected a floating-point type, got {dtype}")
+    return dtype
+
+
 def leading(dims: int = 1, **tensors: Tensor) -> torch.Size:
     """The common leading dimensions, all but the last `dims`, of tensors that broadcast there.
 

@@ -128,7 +128,9 @@ def _weights(dx: float | Tensor, points: int) -> Tensor:
     weights = torch.as_tensor(dx, dtype=None if isinstance(dx, Tensor) else torch.float64)
     if weights.ndim and weights.shape != (points,):
         came = tuple(weights.shape)
-        raise ValueError(f"dx: expected a number or a tensor of shape ({points},), got shape {came}")
+        raise ValueError(
+            f"dx: expected a number or a tensor of shape ({points},), got shape {came}"
+        )
     if weights.is_meta or not bool(((weights > 0) & (weights < torch.inf)).all()):
         raise ValueError(f"dx: expected positive and finite weights, got {dx}")
     return weights

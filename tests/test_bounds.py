@@ -561,7 +561,9 @@ def test_every_leading_dimension_must_broadcast(first, second):
 
 def test_wrong_arguments_are_refused():
     for n, m in ((3, 4), (4, 3)):
-        with pytest.raises(ValueError, match=rf"^v_p, v_q: expected pairs.*got \({n},\) and \({m},\)"):
+        with pytest.raises(
+            ValueError, match=rf"^v_p, v_q: expected pairs.*got \({n},\) and \({m},\)"
+        ):
             relativistic(torch.zeros(n), torch.zeros(m))
     assert relativistic(torch.zeros(1_000), torch.ones(1_000)).item() == pytest.approx(
         -math.log(1 + math.e)

@@ -185,6 +185,16 @@ def test_no_classes(x, error) -> None:
         checks.classes("c", x, "N", 3)
 
 
+def test_a_precision_is_a_floating_type() -> None:
+    assert checks.precision("dtype", torch.float64) == torch.float64
+    for dtype in (torch.int64, torch.bool, torch.complex64):
+        with pytest.raises(ValueError, match="^dtype: expected a floating-point type, got torch"):
+            checks.precision("dtype", dtype)
+    for dtype in ("float32", None, float, np.float32):
+        with pytest.raises(TypeError, match="^dtype: expected a floating-point type, got"):
+            checks.precision("dtype", dtype)
+
+
 def test_leading_dimensions_broadcast() -> None:
     a, b = torch.zeros(4, 1, 5), torch.zeros(3, 7)
     assert checks.leading(a=a, b=b) == (4, 3)
@@ -195,8 +205,8 @@ def test_leading_dimensions_broadcast() -> None:
 
 def test_bounds_need_torch_alone() -> None:
     """`import gannotes.bounds` where nothing but torch and what torch needs can be imported."""
-    blocked = """numpy matplotlib tqdm safetensors joblib anywidget ipywidgets traitlets IPython submitit
-        scipy hypothesis""".split()
+    blocked = ["numpy", "matplotlib", "tqdm", "safetensors", "joblib", "anywidget", "ipywidgets"]
+    blocked += ["traitlets", "IPython", "submitit", "scipy", "hypothesis"]
     code = f"""
 import sys
 for name in {blocked!r}:

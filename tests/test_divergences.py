@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize
 
-from gannotes import divergences
 from gannotes.divergences import (
     F_DIVERGENCES,
     GAN,
@@ -875,10 +874,15 @@ class TestErrors:
 
     def test_dx_must_have_the_length_of_the_points(self):
         for n in (1, 2, 4):
-            with pytest.raises(ValueError, match=rf"^dx: expected a number or a tensor of shape \(3,\).*\({n},\)"):
+            with pytest.raises(
+                ValueError, match=rf"^dx: expected a number or a tensor of shape \(3,\).*\({n},\)"
+            ):
                 kl(self.good, self.good, torch.ones(n))
         stack = torch.zeros(5, 4, 3)
-        with pytest.raises(ValueError, match=r"^dx: expected a number or a tensor of shape \(3,\), got shape \(4,\)"):
+        with pytest.raises(
+            ValueError,
+            match=r"^dx: expected a number or a tensor of shape \(3,\), got shape \(4,\)",
+        ):
             kl(stack, stack, torch.ones(4))
 
     @pytest.mark.parametrize("a", [INF, -INF, math.nan, 1e300, -1001, 10**400])

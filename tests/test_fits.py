@@ -150,7 +150,9 @@ def test_best_gaussian_refuses():
     with pytest.raises(ValueError, match="^start: expected a finite divergence"):
         best_gaussian(PEARSON, log_p, x, dx, (-3.0, 0.2))
     for other, points in ((log_p, x[1:]), (log_p[1:], x), (log_p.reshape(1, -1), x.reshape(1, -1))):
-        with pytest.raises(ValueError, match=r"^(x|log_p): expected a floating-point tensor of shape"):
+        with pytest.raises(
+            ValueError, match=r"^(x|log_p): expected a floating-point tensor of shape"
+        ):
             best_gaussian(KL, other, points, dx, (0.0, 1.0))
     with pytest.raises(ValueError, match="^dx: expected positive"):
         best_gaussian(KL, log_p, x, 0.0, (0.0, 1.0))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from gannotes import data, metrics, nets, results
+from gannotes import data, evidence, metrics, nets, results
 from gannotes.distributions import Bernoulli, Gaussian, standard_normal
 from gannotes.models.vae import VAE
 from gannotes.optim import ascend, fit
@@ -92,7 +92,7 @@ def _scores(vae: VAE) -> dict[str, float]:
     values = []
     for part in x.split(50):
         q = vae.encoder(part)
-        values.append(metrics.importance_weighted(_joint(vae, part), q, JUDGES, 50))
+        values.append(evidence.importance_weighted(_joint(vae, part), q, JUDGES, 50))
     log_p = torch.cat(values)
     return {
         "nll": float(-log_p.mean()),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from gannotes import data, metrics
+from gannotes import data, evidence
 from gannotes.distributions import gaussian_fit
 from gannotes.models.avb import AVB
 from gannotes.models.vae import VAE
@@ -59,7 +59,7 @@ def fitted(model: VAE | AVB, x: Tensor) -> Distribution:
         return gaussian_fit(model.encoder(x).sample(torch.Size((SAMPLES,))))
 
 
-def annealed(model: VAE | AVB, x: Tensor) -> metrics.Annealed:
+def annealed(model: VAE | AVB, x: Tensor) -> evidence.Annealed:
     """Log p(x) by annealing from the Gaussian fit of the encoder's samples.
 
     Slide: AVB / MNIST (I10, behind T04).
@@ -69,10 +69,10 @@ def annealed(model: VAE | AVB, x: Tensor) -> metrics.Annealed:
         x: images `(N, 1, 28, 28)`, zeros and ones.
 
     Returns:
-        As `metrics.annealed_importance_sampling`, for all images.
+        As `evidence.annealed_importance_sampling`, for all images.
     """
     parts = [
-        metrics.annealed_importance_sampling(
+        evidence.annealed_importance_sampling(
             partial(model.log_joint, part),
             fitted(model, part),
             CHAINS,
@@ -88,4 +88,4 @@ def annealed(model: VAE | AVB, x: Tensor) -> metrics.Annealed:
     log_weights, z = (
         torch.cat([getattr(part, name) for part in parts], 1) for name in ("log_weights", "z")
     )
-    return metrics.Annealed(log_p, log_weights, z, acceptance)
+    return evidence.Annealed(log_p, log_weights, z, acceptance)

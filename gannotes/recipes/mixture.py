@@ -12,7 +12,8 @@ from torch.optim.lr_scheduler import LinearLR
 
 from gannotes import data, nets, results
 from gannotes.distributions import standard_normal
-from gannotes.divergences import F_DIVERGENCES, NEYMAN, PEARSON, FDivergence, best_gaussian
+from gannotes.divergences import F_DIVERGENCES, NEYMAN, PEARSON, FDivergence
+from gannotes.fits import best_gaussian
 from gannotes.models.fgan import FGAN, step
 from gannotes.optim import fit
 from gannotes.recipes.card import start, write_card
