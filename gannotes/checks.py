@@ -219,6 +219,33 @@ def floating(
     return x
 
 
+def unit(name: str, x: Any, shape: str = "...") -> Tensor:
+    """A tensor of floating-point numbers from 0 to 1, such as an image; it may be empty.
+
+    Args:
+        name: what the error calls the argument.
+        x: the argument.
+        shape: its dimensions, as for `floating`.
+
+    Returns:
+        `x`.
+
+    Raises:
+        TypeError: if it is no tensor of floating-point numbers.
+        ValueError: if it has another shape, or a number outside [0, 1].
+
+    Example:
+        >>> unit("x", torch.tensor([0.5, 2.0]))
+        Traceback (most recent call last):
+        ValueError: x: expected numbers from 0 to 1, got 0.5 to 2
+    """
+    floating(name, x, shape, finite=True, empty=True)
+    low, high = torch.aminmax(x.detach()) if x.numel() else (0.0, 1.0)
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"{name}: expected numbers from 0 to 1, got {low:.4g} to {high:.4g}")
+    return x
+
+
 def classes(name: str, x: Any, shape: str = "...", number: int = MANY) -> Tensor:
     """A tensor of whole numbers from 0 to `number - 1`, of a shape as for `floating`.
 

@@ -13,6 +13,7 @@ call the function inside `with torch.device(...)`.
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from torch.distributions import (
     constraints,
 )
 
+from gannotes import checks
+
+MOST = 1_000_000  # modes
 Numbers = Tensor | Sequence[float]
 
 
@@ -50,8 +54,9 @@ def mixture_1d(
         A distribution with event shape (1,): samples are (n, 1), `log_prob` takes (n, 1).
 
     Raises:
-        ValueError: if the shapes differ, a weight or sd is not positive, or the weights do not
-            sum to 1.
+        TypeError: if an argument holds no real numbers.
+        ValueError: if the shapes differ, a number is not finite, a weight or sd is not positive,
+            or the weights do not sum to 1.
 
     Example:
         >>> p = mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0])
@@ -62,15 +67,16 @@ def mixture_1d(
     """
     if dtype is None and isinstance(means, Tensor) and means.is_floating_point():
         dtype = means.dtype
-    dtype = dtype or torch.get_default_dtype()
-    pi, mu, sigma = (torch.as_tensor(values, dtype=dtype) for values in (weights, means, sds))
-    if not pi.shape == mu.shape == sigma.shape or pi.ndim != 1 or not len(pi):
+    dtype = _precision(dtype)
+    given = {"weights": weights, "means": means, "sds": sds}
+    pi, mu, sigma = (_numbers(name, values, dtype) for name, values in given.items())
+    if not pi.shape == mu.shape == sigma.shape:
         shapes = f"{tuple(pi.shape)}, {tuple(mu.shape)} and {tuple(sigma.shape)}"
-        raise ValueError(f"weights, means and sds must share one shape (M,), got {shapes}")
+        raise ValueError(f"weights, means, sds: expected one shape (M,), got {shapes}")
     if not (pi > 0).all() or abs(pi.sum().item() - 1) > 1e-5:
-        raise ValueError(f"weights must be positive and sum to 1, got {pi.tolist()}")
+        raise ValueError(f"weights: expected positive numbers that sum to 1, got {pi.tolist()}")
     if not (sigma > 0).all():
-        raise ValueError(f"sds must be positive, got {sigma.tolist()}")
+        raise ValueError(f"sds: expected positive numbers, got {sigma.tolist()}")
     return MixtureSameFamily(
         Categorical(pi), Independent(Normal(mu.unsqueeze(-1), sigma.unsqueeze(-1)), 1)
     )
@@ -121,6 +127,7 @@ def ring(
         shape (M, 2).
 
     Raises:
+        TypeError: if an argument is no number.
         ValueError: if `modes` is below 1, or `radius` or `sd` is not positive.
 
     Example:
@@ -128,8 +135,8 @@ def ring(
         >>> p.sample((3, 5)).shape, p.component_distribution.mean.shape
         (torch.Size([3, 5, 2]), torch.Size([8, 2]))
     """
-    _at_least_one("modes", modes)
-    _positive("radius", radius)
+    checks.count("modes", modes, 1, MOST)
+    checks.positive("radius", radius)
     angle = 2 * math.pi * torch.arange(modes, dtype=torch.float64) / modes
     return _equal_gaussians(radius * torch.stack([angle.cos(), angle.sin()], -1), sd, dtype)
 
@@ -155,14 +162,15 @@ def grid(
         shape (n * n, 2).
 
     Raises:
+        TypeError: if an argument is no number.
         ValueError: if `side` is below 1, or `spacing` or `sd` is not positive.
 
     Example:
         >>> grid(side=2).component_distribution.mean.tolist()
         [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
     """
-    _at_least_one("side", side)
-    _positive("spacing", spacing)
+    checks.count("side", side, 1, 1000)
+    checks.positive("spacing", spacing)
     axis = spacing * (torch.arange(side, dtype=torch.float64) - (side - 1) / 2)
     return _equal_gaussians(torch.cartesian_prod(axis, axis), sd, dtype)
 
@@ -193,8 +201,8 @@ def two_moons(sd: float = 0.1, dtype: torch.dtype | None = None) -> Distribution
         >>> x.shape, p.log_prob(x).shape
         (torch.Size([4, 2]), torch.Size([4]))
     """
-    _positive("sd", sd)
-    return TwoMoons(torch.tensor(sd, dtype=dtype or torch.get_default_dtype()))
+    checks.positive("sd", sd)
+    return TwoMoons(torch.tensor(sd, dtype=_precision(dtype)))
 
 
 def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distribution:
@@ -223,10 +231,8 @@ def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distrib
     """
     if dtype is None and isinstance(x, Tensor) and x.is_floating_point():
         dtype = x.dtype
-    point = torch.as_tensor(x, dtype=dtype or torch.get_default_dtype())
-    if point.ndim > 1 or not point.numel():
-        raise ValueError(f"x must be a number or have shape (d,), got shape {tuple(point.shape)}")
-    return Dirac(point.reshape(-1))
+    alone = isinstance(x, Real) or (isinstance(x, Tensor) and x.ndim == 0)
+    return Dirac(_numbers("x", [x] if alone else x, _precision(dtype)))
 
 
 class Dirac(Distribution):
@@ -317,19 +323,24 @@ class TwoMoons(Distribution):
 
 
 def _equal_gaussians(means: Tensor, sd: float, dtype: torch.dtype | None) -> MixtureSameFamily:
-    _positive("sd", sd)
-    means = means.to(dtype or torch.get_default_dtype())
+    checks.positive("sd", sd)
+    means = means.to(_precision(dtype))
     weights = means.new_full((len(means),), 1 / len(means))
     return MixtureSameFamily(
         Categorical(weights), Independent(Normal(means, means.new_tensor(sd)), 1)
     )
 
 
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")
+def _precision(dtype: torch.dtype | None) -> torch.dtype:
+    return torch.get_default_dtype() if dtype is None else checks.precision("dtype", dtype)
 
 
-def _at_least_one(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an int of at least 1, got {value!r}")
+def _numbers(name: str, x: float | Numbers, dtype: torch.dtype) -> Tensor:
+    """Finite numbers in a row, as a tensor of a type."""
+    if not isinstance(x, Tensor):
+        checks.kind(name, x, Sequence, np.ndarray, wanted="a tensor or a sequence of numbers")
+        for value in x if isinstance(x, Sequence) else ():
+            checks.kind(name, value, Real, Tensor, wanted="numbers")
+    elif x.is_complex() or x.dtype == torch.bool:
+        raise TypeError(f"{name}: expected real numbers, got {x.dtype}")
+    return checks.floating(name, torch.as_tensor(x, dtype=dtype), "M", finite=True)
