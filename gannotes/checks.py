@@ -179,6 +179,65 @@ def one_of(name: str, x: Any, known: Collection[str]) -> str:
     return x
 
 
+def texts(**arguments: Any) -> None:
+    """Refuse what is no text.
+
+    Args:
+        **arguments: the arguments by name.
+
+    Raises:
+        TypeError: if one is no text.
+
+    Example:
+        >>> texts(title=3)
+        Traceback (most recent call last):
+        TypeError: title: expected a text, got int
+    """
+    for name, x in arguments.items():
+        kind(name, x, str, wanted="a text")
+
+
+def pair_of_names(name: str, x: Any) -> None:
+    """Refuse what is no pair of texts.
+
+    Args:
+        name: what the error calls the argument.
+        x: the argument.
+
+    Raises:
+        TypeError: if it is no pair, or one of both is no text.
+        ValueError: if there are more or fewer than two.
+
+    Example:
+        >>> pair_of_names("axes", ("x",))
+        Traceback (most recent call last):
+        ValueError: axes: expected two texts, got 1
+    """
+    kind(name, x, tuple, list, wanted="a pair of texts")
+    if len(x) != 2:
+        raise ValueError(f"{name}: expected two texts, got {len(x)}")
+    for part in x:
+        kind(name, part, str, wanted="a pair of texts")
+
+
+def flags(**arguments: Any) -> None:
+    """Refuse what is neither `True` nor `False`.
+
+    Args:
+        **arguments: the arguments by name.
+
+    Raises:
+        TypeError: if one is anything else.
+
+    Example:
+        >>> flags(smooth="yes")
+        Traceback (most recent call last):
+        TypeError: smooth: expected True or False, got str
+    """
+    for name, x in arguments.items():
+        kind(name, x, bool, wanted="True or False")
+
+
 def floating(
     name: str, x: Any, shape: str = "...", *, finite: bool = False, empty: bool = False
 ) -> Tensor:

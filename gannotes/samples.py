@@ -73,9 +73,8 @@ def log_marginal(log_likelihood: Function, nodes: Tensor, log_weights: Tensor) -
     checks.floating("log_weights", log_weights, str(len(nodes)))
     log_p = _values("log_likelihood", log_likelihood(nodes))
     if log_p.shape[-1:] != log_weights.shape:
-        raise ValueError(
-            f"log_likelihood: expected values of shape (..., {len(nodes)}), got {tuple(log_p.shape)}"
-        )
+        wanted = f"values of shape (..., {len(nodes)})"
+        raise ValueError(f"log_likelihood: expected {wanted}, got {tuple(log_p.shape)}")
     return torch.logsumexp(log_p + log_weights, -1)
 
 

@@ -300,8 +300,16 @@ def test_read_idx_reads_what_was_written(tmp_path):
         (b"", lzma.compress(GOOD)[:-8], "expected 11 bytes, got"),
         (b"", lzma.compress(GOOD) + b"more", "expected 11 bytes, got"),
         (b"", bytes(32), "not a valid xz file"),
-        (struct.pack(">II", 0x803, 3) + bytes(3), None, "expected the header .*, got 0000080300000003"),
-        (struct.pack(">II", 0x801, 4) + bytes(3), None, "expected the header .*, got 0000080100000004"),
+        (
+            struct.pack(">II", 0x803, 3) + bytes(3),
+            None,
+            "expected the header .*, got 0000080300000003",
+        ),
+        (
+            struct.pack(">II", 0x801, 4) + bytes(3),
+            None,
+            "expected the header .*, got 0000080100000004",
+        ),
     ],
 )
 def test_read_idx_refuses_a_wrong_file(tmp_path, content, packed, message):

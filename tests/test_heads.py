@@ -94,7 +94,9 @@ def test_heads_are_drawn_uniformly_and_the_same_from_a_seed():
 
 
 def test_what_is_no_head_is_refused():
-    with pytest.raises(ValueError, match="^n: expected an integer of at least 0|^n: expected an integer from 0"):
+    with pytest.raises(
+        ValueError, match="^n: expected an integer of at least 0|^n: expected an integer from 0"
+    ):
         heads(-1)
     with pytest.raises(ValueError, match=r"^factors: expected a floating-point tensor"):
         render_heads(torch.zeros(2, 3))

@@ -131,13 +131,9 @@ def test_select_bandwidth_maximises_the_validation_density():
 
 def test_select_bandwidth_refuses_an_end_of_the_range():
     x = randn(100, 1)
-    with pytest.raises(
-        ValueError, match="^bandwidths: expected .* of which 0.05 is best"
-    ):
+    with pytest.raises(ValueError, match="^bandwidths: expected .* of which 0.05 is best"):
         select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05])
-    with pytest.raises(
-        ValueError, match="^bandwidths: expected .* of which 0.05 is best"
-    ):
+    with pytest.raises(ValueError, match="^bandwidths: expected .* of which 0.05 is best"):
         select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.03, 0.05])
     assert select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05], strict=False) == 0.05
 

@@ -292,13 +292,22 @@ THETA = torch.tensor(0.0, requires_grad=True)
     ("call", "name"),
     [
         (lambda: log_marginal(torch.sum, torch.zeros(3), torch.zeros(3)), "nodes: expected"),
-        (lambda: log_marginal(torch.sum, torch.zeros(3, 1), torch.zeros(2)), "log_weights: expected"),
+        (
+            lambda: log_marginal(torch.sum, torch.zeros(3, 1), torch.zeros(2)),
+            "log_weights: expected",
+        ),
         (lambda: log_marginal(torch.sum, torch.zeros(3, 1), torch.zeros(3)), "log_likelihood"),
         (lambda: gauss_hermite(0), "count"),
         (lambda: Empirical(torch.zeros(0, 2)), "x: expected"),
         (lambda: Empirical(torch.zeros(3), torch.zeros(2)), "u: expected"),
-        (lambda: Empirical(torch.zeros(3)).conditional(1), "u: expected a distribution with inputs"),
-        (lambda: Empirical(torch.zeros(3), torch.zeros(3)).conditional(1), "u: expected an input that was observed"),
+        (
+            lambda: Empirical(torch.zeros(3)).conditional(1),
+            "u: expected a distribution with inputs",
+        ),
+        (
+            lambda: Empirical(torch.zeros(3), torch.zeros(3)).conditional(1),
+            "u: expected an input that was observed",
+        ),
         (
             lambda: Empirical(torch.zeros(3), torch.zeros(3)).conditional(torch.zeros(2, 1)),
             "u: expected",
@@ -313,7 +322,10 @@ THETA = torch.tensor(0.0, requires_grad=True)
         ),
         (lambda: expectation(torch.mean, torch.zeros(3)), "l: expected"),
         (lambda: expectation(torch.exp, torch.zeros(1)), "l: expected"),
-        (lambda: pathwise_gradient(torch.exp, torch.exp, THETA, torch.zeros(3)), "params: expected"),
+        (
+            lambda: pathwise_gradient(torch.exp, torch.exp, THETA, torch.zeros(3)),
+            "params: expected",
+        ),
         (
             lambda: pathwise_gradient(torch.exp, torch.exp, [torch.zeros(2)], torch.zeros(3)),
             r"params\[0\]",

@@ -4,7 +4,6 @@ An outline is what a digit gains when it grows by a pixel. Nobody needs to pair 
 train on them; that the pairs can be computed makes a translation measurable.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -36,6 +35,7 @@ def outline(x: Tensor) -> Tensor:
         ValueError: if it leaves [0, 1] or has fewer than two dimensions.
 
     Example:
+        >>> import torch
         >>> outline(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]))
         tensor([[0., 0., 1., 1.],
                 [0., 0., 1., 0.]])

@@ -15,8 +15,9 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gannotes import checks
 from gannotes.widgets import encoded
-from gannotes.widgets.network import image_network
+from gannotes.widgets.network import image_network, limited
 
 _HERE = Path(__file__).parent
 
@@ -121,19 +122,19 @@ class CodeInterpolator(anywidget.AnyWidget):
         if len(z) > 24:
             raise ValueError(f"codes: expected at most 24 of them, got {len(z)}")
         found, names = encoded.classes(labels, len(z), classes, 1000)
-        shape = (int(images.shape[-2]), int(images.shape[-1])) if images.ndim == 4 else None
+        checks.floating("images", images, "N C h w", finite=True)
+        checks.texts(name=name, title=title)
+        checks.flags(great_circle=great_circle, smooth=smooth)
+        shape = (int(images.shape[-2]), int(images.shape[-1]))
         net = image_network("decoder", decoder, z.shape[1], shape, dtype)
         for end, n in (("first", first), ("second", second)):
-            if not 0 <= n < len(z):
-                raise ValueError(f"{end}: expected an image from 0 to {len(z) - 1}, got {n}")
-        if not 0 <= t <= 1:
-            raise ValueError(f"t: expected a number from 0 to 1, got {t}")
-        if not 2 <= steps <= 15:
-            raise ValueError(f"steps: expected 2 to 15 images, got {steps}")
-        limits = limits or net["limits"]
+            checks.count(end, n, 0, len(z) - 1)
+        checks.number("t", t, 0, 1)
+        checks.count("steps", steps, 2, 15)
+        limits = limited(limits, net["limits"])
         packed = z.astype("<f2" if dtype == torch.float16 else "<f4")
         if not np.isfinite(packed).all():
-            raise ValueError(f"codes: one is not finite in {dtype}")
+            raise ValueError(f"codes: expected numbers that are finite in {dtype}, got larger ones")
         super().__init__(
             layers=net["layers"],
             weights=net["weights"],

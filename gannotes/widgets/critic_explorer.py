@@ -13,6 +13,7 @@ import torch
 import traitlets
 from torch.distributions import Distribution
 
+from gannotes import checks
 from gannotes.widgets.densities import Density, describe, formula, interval
 
 _HERE = Path(__file__).parent
@@ -80,16 +81,14 @@ class CriticExplorer(anywidget.AnyWidget):
         outputs: tuple[float, float] = (-5.0, 5.0),
         title: str = "",
     ) -> None:
-        if f not in _ROWS:
-            raise ValueError(f"f: expected one of {', '.join(_ROWS)}, got {f!r}")
-        if not 2 <= knots <= 15:
-            raise ValueError(f"knots: expected 2 to 15, got {knots}")
+        checks.one_of("f", f, _ROWS)
+        checks.count("knots", knots, 2, 15)
+        checks.kind("title", title, str)
         low, high = interval("outputs", outputs)
         first, second = describe("p", p), describe("q", q)
-        ends = interval("limits", limits) if limits else _reach(first, second)
+        ends = interval("limits", limits) if limits is not None else _reach(first, second)
         values = torch.zeros(knots) if v is None else v
-        if values.shape != (knots,):
-            raise ValueError(f"v: expected shape ({knots},), got {tuple(values.shape)}")
+        checks.floating("v", values, str(knots), finite=True)
         if not low <= 0 <= high or not ((values >= low) & (values <= high)).all():
             raise ValueError(f"outputs: expected to hold 0 and v, got ({low}, {high})")
         step = (ends[1] - ends[0]) / knots

@@ -1,11 +1,12 @@
 """A density on the line as the page needs it: weights, means and deviations of its Gaussians."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, Normal
+
+from gannotes import checks
 
 Density = dict[str, list[float]]
 
@@ -39,6 +40,9 @@ def describe(name: str, p: Distribution) -> Density:
     size = len(weights) if weights.ndim == 1 else 0
     if size not in (1, 2) or not base.loc.numel() == base.scale.numel() == size:
         raise ValueError(f"{name}: {wanted}, got means of shape {tuple(base.loc.shape)}")
+    for numbers in (weights, base.loc, base.scale):
+        if not numbers.isfinite().all():
+            raise ValueError(f"{name}: expected finite numbers, got {numbers.tolist()}")
     return {"weights": _list(weights), "means": _list(base.loc), "sds": _list(base.scale)}
 
 
@@ -54,10 +58,7 @@ def inside(name: str, density: Density, **ranges: tuple[float, float]) -> Densit
 
 def interval(name: str, limits: tuple[float, float]) -> list[float]:
     """Two numbers in order."""
-    low, high = (float(v) for v in limits)
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(f"{name}: expected low < high, got ({low}, {high})")
-    return [low, high]
+    return list(checks.interval(name, limits))
 
 
 def formula(density: Density) -> str:

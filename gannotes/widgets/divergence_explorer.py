@@ -15,6 +15,7 @@ import anywidget
 import traitlets
 from torch.distributions import Distribution
 
+from gannotes import checks
 from gannotes.widgets.densities import Density, describe, formula, inside, interval
 
 _HERE = Path(__file__).parent
@@ -22,7 +23,7 @@ _ROWS = (
     *("kl", "reverse_kl", "pearson", "neyman", "squared_hellinger", "jeffrey"),
     *("jensen_shannon", "half_jensen_shannon", "gan", "total_variation", "alpha"),
 )
-_ALPHA = (-2.0, 3.0)
+_ALPHA = (-2, 3)
 
 
 class DivergenceExplorer(anywidget.AnyWidget):
@@ -81,10 +82,13 @@ class DivergenceExplorer(anywidget.AnyWidget):
         limits: tuple[float, float] = (-6.0, 6.0),
         title: str = "",
     ) -> None:
-        if row not in _ROWS:
-            raise ValueError(f"row: expected one of {', '.join(_ROWS)}, got {row!r}")
-        if not _ALPHA[0] <= a <= _ALPHA[1]:
-            raise ValueError(f"a: expected a number from -2 to 3, got {a}")
+        checks.one_of("row", row, _ROWS)
+        checks.number("a", a, *_ALPHA)
+        checks.kind("name", name, str)
+        checks.kind("title", title, str)
+        for pair in checks.kind("others", others or {}, Mapping).values():
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise ValueError(f"others: expected pairs (p, q), got {pair!r}")
         pairs = [
             {"name": key, "p": _density("p", first), "q": _density("q", second)}
             for key, (first, second) in {name: (p, q), **(others or {})}.items()

@@ -17,8 +17,9 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gannotes import checks
 from gannotes.widgets import encoded
-from gannotes.widgets.network import image_network
+from gannotes.widgets.network import image_network, limited
 
 _HERE = Path(__file__).parent
 
@@ -118,14 +119,14 @@ class LatentMap(anywidget.AnyWidget):
         codes = encoded.codes("z", z, "(N, 2)", 2)
         found, names = encoded.classes(labels, len(codes), classes, 10)
         net = image_network("decoder", decoder, 2, shape, dtype)
-        if cells < 0:
-            raise ValueError(f"cells: expected 0 or more cells along a side, got {cells}")
-        reach = _reach(codes) if limit is None else float(limit)
-        if not 0 < reach <= 6:
-            raise ValueError(f"limit: expected a number above 0 and at most 6, got {limit}")
-        if len(point) != 2 or not all(abs(v) <= reach for v in point):
-            raise ValueError(f"point: expected two numbers within {reach} of 0, got {point}")
-        limits = limits or net["limits"]
+        checks.count("cells", cells, 0, 64)
+        checks.texts(name=name, title=title)
+        checks.flags(quantiles=quantiles, smooth=smooth)
+        reach = _reach(codes) if limit is None else checks.positive("limit", limit, 6)
+        if len(checks.kind("point", point, tuple, list, wanted="a pair of numbers")) != 2:
+            raise ValueError(f"point: expected two numbers, got {len(point)}")
+        point = tuple(checks.number("point", v, -reach, reach) for v in point)
+        limits = limited(limits, net["limits"])
         shown = None if images is None else (images, net["size"], limits, len(codes), 4)
         super().__init__(
             layers=net["layers"],
