@@ -7,6 +7,7 @@ what it was given, so that a check can stand where the value is used.
 
 import math
 from collections.abc import Collection
+from itertools import zip_longest
 from numbers import Integral, Real
 from typing import Any
 
@@ -381,13 +382,16 @@ def leading(dims: int = 1, **tensors: Tensor) -> torch.Size:
         Traceback (most recent call last):
         ValueError: x, y: expected leading dimensions that broadcast, got (2, 5) and (3, 5)
     """
-    try:
-        return torch.broadcast_shapes(*(x.shape[: x.ndim - dims] for x in tensors.values()))
-    except RuntimeError:
-        came = " and ".join(str(tuple(x.shape)) for x in tensors.values())
-        raise ValueError(
-            f"{', '.join(tensors)}: expected leading dimensions that broadcast, got {came}"
-        ) from None
+    shapes = [x.shape[: x.ndim - dims] for x in tensors.values()]
+    found = []  # by hand: torch's broadcast_shapes first imports for seconds
+    for sizes in zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1):
+        wide = set(sizes) - {1}
+        if len(wide) > 1:
+            came = " and ".join(str(tuple(x.shape)) for x in tensors.values())
+            wanted = "leading dimensions that broadcast"
+            raise ValueError(f"{', '.join(tensors)}: expected {wanted}, got {came}")
+        found.append(wide.pop() if wide else 1)
+    return torch.Size(reversed(found))
 
 
 def _real(name: str, x: Any, fits: Any, finite: str, wanted: str) -> float:

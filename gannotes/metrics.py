@@ -259,8 +259,6 @@ def class_shares(logits: Tensor) -> ClassShares:
 
     A class with no share is a mode that was lost; variety inside a class is not seen.
 
-    Slide: beyond the deck.
-
     Args:
         logits: unnormalised log probabilities of the classes, shape (..., N, K).
 
@@ -385,8 +383,6 @@ def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
               \;\overset{N = M}{=}\; \frac1N \sum_i |x_{(i)} - y_{(i)}|
 
     Between two samples of the same density it is not 0 but of order :math:`N^{-1/2}`.
-
-    Slide: beyond the deck.
 
     Args:
         x: first sample, shape (..., N).

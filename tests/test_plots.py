@@ -163,9 +163,13 @@ def test_image_grid_takes_colour_and_unchannelled_images(ax):
 @pytest.mark.parametrize(
     ("images", "places", "message"),
     [
-        (torch.zeros(5, 1, 2, 2), {"rows": 2, "columns": 2}, "2 x 2, too few for 5"),
-        (torch.zeros(5, 2, 2, 2), {}, r"images has shape \(5, 2, 2, 2\)"),
-        (torch.zeros(5, 2), {}, r"images has shape \(5, 2\)"),
+        (
+            torch.zeros(5, 1, 2, 2),
+            {"rows": 2, "columns": 2},
+            "expected 5 places or more, got 2 x 2",
+        ),
+        (torch.zeros(5, 2, 2, 2), {}, r"^images: expected .*, got \(5, 2, 2, 2\)"),
+        (torch.zeros(5, 2), {}, r"^images: expected .*, got shape \(5, 2\)"),
     ],
 )
 def test_image_grid_refuses(ax, images, places, message):

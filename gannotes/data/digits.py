@@ -122,8 +122,6 @@ def read_idx(path: Path, sha256: str, shape: tuple[int, ...]) -> Tensor:
     .. math:: \text{IDX} = (0, 0, 8, D),\; n_1, \dots, n_D \;(\text{big-endian, 4 bytes each}),\;
               n_1 \cdots n_D \text{ bytes}
 
-    Slide: beyond the deck.
-
     Args:
         path: the file.
         sha256: SHA-256 of the compressed file, hexadecimal.

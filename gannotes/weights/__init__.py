@@ -117,7 +117,9 @@ def _half(key: str, value: Tensor) -> Tensor:
         return value
     half = value.half()
     if not half.isfinite().all():
-        raise ValueError(f"net: expected numbers below 65,504 in magnitude, {key} has others")
+        raise ValueError(f"net: expected numbers below 65,504 in magnitude, got others in {key}")
     if value.any() and not half.any():
-        raise ValueError(f"net: expected numbers of at least 6e-8, those of {key} would all be 0")
+        raise ValueError(
+            f"net: expected numbers of at least 6e-8, got smaller ones in all of {key}"
+        )
     return half

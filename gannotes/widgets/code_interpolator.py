@@ -1,6 +1,7 @@
 r"""From one encoded image to another: the decoder along a path between two codes.
 
-An encoder turns two images into codes $z_0, z_1$. What the decoder makes of the points between them
+An encoder turns two images into codes :math:`z_0, z_1`. What the decoder makes of the points
+between them
 shows what it has learnt: a decoder that has only learnt images by heart jumps, one that has learnt
 a space of images changes steadily.
 """
@@ -23,7 +24,7 @@ _HERE = Path(__file__).parent
 
 
 class CodeInterpolator(anywidget.AnyWidget):
-    r"""Choose two encoded images and walk from the one to the other, $x_t = G_\theta(z_t)$.
+    r"""Choose two encoded images and walk from the one to the other, :math:`x_t = G_\theta(z_t)`.
 
     .. math::
 
@@ -32,11 +33,14 @@ class CodeInterpolator(anywidget.AnyWidget):
         z_t = \frac{\sin((1 - t)\Omega)\, z_0 + \sin(t \Omega)\, z_1}{\sin \Omega},
         \quad t \in [0, 1],
 
-    $\Omega$ the angle of $z_0$ and $z_1$. For independent codes from $N(0, I_k)$ the straight line
-    passes through points that the prior hardly knows, $E\|z_{1/2}\|^2 = k/2$ instead of $k$; the
-    great circle keeps the length. The curve below the images shows it, beside $\sqrt{k}$.
+    :math:`\Omega` the angle of :math:`z_0` and :math:`z_1`. For independent codes from
+    :math:`N(0, I_k)` the straight line
+    passes through points that the prior hardly knows, :math:`E\|z_{1/2}\|^2 = k/2` instead of
+    :math:`k`; the
+    great circle keeps the length. The curve below the images shows it, beside :math:`\sqrt{k}`.
 
-    Each image stands above its reconstruction $G_\theta(z)$, which the page computes. Nothing needs
+    Each image stands above its reconstruction :math:`G_\theta(z)`, which the page computes. Nothing
+    needs
     a kernel; with one, the traits `first`, `second`, `t` and `great_circle` follow in both
     directions, and the page writes the code on show to `z`.
 

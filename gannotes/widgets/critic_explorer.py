@@ -1,7 +1,9 @@
 r"""The bound of the f-GAN for a critic that the reader bends.
 
-$E_p[h_f(v)] - E_q[f^*(h_f(v))] \le D_f(p \| q)$ for every function $v$. Here both densities are
-known, $v$ is a piecewise cubic, and `critic_explorer.js` computes both sides by quadrature on one
+:math:`E_p[h_f(v)] - E_q[f^*(h_f(v))] \le D_f(p \| q)` for every function :math:`v`. Here both
+densities are
+known, :math:`v` is a piecewise cubic, and `critic_explorer.js` computes both sides by quadrature on
+one
 grid; the difference of the two integrands is drawn, so that one sees where the critic loses.
 """
 
@@ -24,14 +26,15 @@ _ROWS = (
 
 
 class CriticExplorer(anywidget.AnyWidget):
-    r"""Bend $v$; see $E_p[t] - E_q[f^*(t)]$, $t = h_f(v)$, stay below $D_f(p \| q)$.
+    r"""Bend a critic; see :math:`E_p[t] - E_q[f^*(t)]`, t = h_f(v), stay below :math:`D_f(p \| q)`.
 
     Slide: f-GAN / Sample based divergence minimisation (E49), practical considerations (E52, T02).
 
     The critic is Catmull and Rom's cubic between its knots and constant beyond the outer ones. A
     knot is a slider that stands in the picture: the pointer drags it, the arrow keys move it.
     "Ascend" moves all knots along the exact gradient of the bound, at a rate of 4, halved until the
-    bound rises; "Follow t*" puts them on $v^*$, where $h_f(v^*) = f'(p/q)$, as far as the axis
+    bound rises; "Follow t*" puts them on :math:`v^*`, where :math:`h_f(v^*) = f'(p/q)`, as far as
+    the axis
     reaches. The traits `v` and `f` follow in both directions.
 
     Args:

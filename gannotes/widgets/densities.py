@@ -30,16 +30,16 @@ def describe(name: str, p: Distribution) -> Density:
         >>> describe("p", Normal(0.0, 2.0))
         {'weights': [1.0], 'means': [0.0], 'sds': [2.0]}
     """
-    wanted = "expected a Normal or a mixture of two of them on the line"
+    wanted = "a Normal or a mixture of two of them on the line"
     part, weights = p, torch.ones(1)
     if isinstance(p, MixtureSameFamily):
         part, weights = p.component_distribution, p.mixture_distribution.probs
     base = part.base_dist if isinstance(part, Independent) else part
     if not isinstance(base, Normal):
-        raise TypeError(f"{name}: {wanted}, got {type(p).__name__}")
+        raise TypeError(f"{name}: expected {wanted}, got {type(p).__name__}")
     size = len(weights) if weights.ndim == 1 else 0
     if size not in (1, 2) or not base.loc.numel() == base.scale.numel() == size:
-        raise ValueError(f"{name}: {wanted}, got means of shape {tuple(base.loc.shape)}")
+        raise ValueError(f"{name}: expected {wanted}, got means of shape {tuple(base.loc.shape)}")
     for numbers in (weights, base.loc, base.scale):
         if not numbers.isfinite().all():
             raise ValueError(f"{name}: expected finite numbers, got {numbers.tolist()}")

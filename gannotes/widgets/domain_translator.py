@@ -1,6 +1,7 @@
 r"""A drawing pad between two domains: what the reader draws is translated and comes back.
 
-Two translators, $G: X \to Y$ and $F: Y \to X$, run in the page. Whether a translation keeps what
+Two translators, :math:`G: X \to Y` and :math:`F: Y \to X`, run in the page. Whether a translation
+keeps what
 it was made from shows when it is translated back.
 """
 

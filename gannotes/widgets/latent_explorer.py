@@ -1,11 +1,12 @@
 r"""A generator that runs in the page: slide its latent code and watch the image.
 
-A trained $G_\theta$ is a composition of affine maps and fixed nonlinearities. With the running
+A trained :math:`G_\theta` is a composition of affine maps and fixed nonlinearities. With the
+running
 statistics of every batch normalisation folded into the affine map before it, that is a short list
 of layers and one block of numbers. Both travel in the widget's state, and the module
-`latent_explorer.js` computes $x = G_\theta(z)$ in the browser.
+`latent_explorer.js` computes :math:`x = G_\theta(z)` in the browser.
 
-The latent vector is laid out as in `gannotes.models`: noise $z \sim p_0$ first, then one-hot
+The latent vector is laid out as in `gannotes.models`: noise :math:`z \sim p_0` first, then one-hot
 categorical codes, then continuous codes. Several generators of one latent space are shown at the
 same code, so that what differs between their images is the generator and nothing else.
 """
@@ -28,15 +29,19 @@ _HERE = Path(__file__).parent
 
 
 class LatentExplorer(anywidget.AnyWidget):
-    r"""Move the code $z$ of a generator and see $x = G_\theta(z)$, with no kernel behind the page.
+    r"""Move a generator's code and see :math:`x = G_\theta(z)`, with no kernel behind the page.
 
     Slide: GAN, its results (F02), and other pictures of samples, moving; beyond the deck (I16).
 
-    The sliders move either single noise coordinates or chosen `directions` $u_j$: slider $j$ shows
-    $\langle u_j, z \rangle$ and changes nothing orthogonal to $u_j$. "Interpolate" walks from the
+    The sliders move either single noise coordinates or chosen `directions` :math:`u_j`: slider
+    :math:`j` shows
+    :math:`\langle u_j, z \rangle` and changes nothing orthogonal to :math:`u_j`. "Interpolate"
+    walks from the
     code on show to a fresh draw, on the straight line or, for normal noise, on the great circle
-    $\bigl(\sin((1-t)\Omega)\, a + \sin(t\Omega)\, b\bigr) / \sin\Omega$, $\Omega$ the angle of $a$
-    and $b$, which keeps the length of the code where $p_0$ has its mass (White, 2016, Sampling
+    :math:`\bigl(\sin((1-t)\Omega)\, a + \sin(t\Omega)\, b\bigr) / \sin\Omega`, :math:`\Omega` the
+    angle of :math:`a`
+    and :math:`b`, which keeps the length of the code where :math:`p_0` has its mass (White, 2016,
+    Sampling
     generative networks).
 
     Args:

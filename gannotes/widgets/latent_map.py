@@ -1,9 +1,10 @@
 r"""A latent plane as a map: point at it, and the decoder draws what lies there.
 
 A decoder with two latent dimensions is a picture of its data: each point of the plane is an image.
-The map has equal areas. In the coordinates $u = \Phi(z)$, each uniform on $(0, 1)$ when $z \sim
-N(0, I)$, a cell of the square holds as much of the prior as any other cell of its size, and the
-mid-points of $n \times n$ cells are `gannotes.distributions.latent_grid`.
+The map has equal areas. In the coordinates :math:`u = \Phi(z)`, each uniform on :math:`(0, 1)` when
+:math:`z \sim N(0, I)`, a cell of the square holds as much of the prior as any other cell of its
+size, and the
+mid-points of :math:`n \times n` cells are `gannotes.distributions.latent_grid`.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ _HERE = Path(__file__).parent
 
 
 class LatentMap(anywidget.AnyWidget):
-    r"""Point at $z$ in the latent plane and see $x = G_\theta(z)$, among encoded test images.
+    r"""Point at the latent plane and see :math:`x = G_\theta(z)`, among encoded test images.
 
     .. math::
 
@@ -34,9 +35,10 @@ class LatentMap(anywidget.AnyWidget):
     The first coordinate grows down the rows of the map, the second along its columns. In its
     background the decoder draws the mid-points of `cells` times `cells` cells, in the foreground
     lie the codes of test images, coloured by their class. A switch straightens the axes: equal
-    steps of $z$ instead of equal shares of the prior.
+    steps of :math:`z` instead of equal shares of the prior.
 
-    Pointing, dragging, touching, the arrow keys and two sliders choose $z$. All of it runs in the
+    Pointing, dragging, touching, the arrow keys and two sliders choose :math:`z`. All of it runs in
+    the
     page, without a kernel; with one, the trait `z` follows in both directions.
 
     Slide: VAE / Structure of the latent space (E66, F09), with the erratum X18.
@@ -52,7 +54,7 @@ class LatentMap(anywidget.AnyWidget):
         classes: the names of the classes, at most ten; their numbers without it.
         name: what a sentence calls a test image.
         cells: the sheet in the background has `cells` times `cells` images; 0 for none.
-        quantiles: whether to start with the coordinates $\Phi(z)$ instead of $z$.
+        quantiles: whether to start with the coordinates :math:`\Phi(z)` instead of :math:`z`.
         limit: where the sliders and the plain axes end; 3, or what 99 of 100 codes need.
         point: the code to start from.
         shape: `(h, w)` of a flat output.

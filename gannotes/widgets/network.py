@@ -1,7 +1,9 @@
 r"""A network as a list of layers and one block of numbers, for `network.js` to run in the browser.
 
-In evaluation mode batch normalisation is an affine map of each channel, $y = s x + t$, and the
-affine map $x = W u + b$ before it absorbs it: $y = (s W) u + (s b + t)$. What is left is a chain of
+In evaluation mode batch normalisation is an affine map of each channel, :math:`y = s x + t`, and
+the
+affine map :math:`x = W u + b` before it absorbs it: :math:`y = (s W) u + (s b + t)`. What is left
+is a chain of
 affine maps and elementwise functions.
 """
 

@@ -22,7 +22,7 @@ Interval = tuple[float, float]
 
 
 class PointPlayer(anywidget.AnyWidget):
-    r"""Play $x^{(t)}_1, \dots, x^{(t)}_N$ for $t = 1, \dots, T$: `plane` in 2-D, `line` in 1-D.
+    r"""Play :math:`x^{(t)}_1, \dots, x^{(t)}_N`, frame by frame: `plane` in 2-D, `line` in 1-D.
 
     Slide: Learn a random number generator (F01), moving over the steps of a run.
 
@@ -58,7 +58,7 @@ class PointPlayer(anywidget.AnyWidget):
         axes: tuple[str, str] = ("x_1", "x_2"),
         title: str = "",
     ) -> "PointPlayer":
-        r"""The samples $x = G_{\theta_t}(z)$ in the plane, over the data and the critic's field.
+        r"""Samples :math:`x = G_{\theta_t}(z)` in the plane, over the data and the critic's field.
 
         Args:
             points: samples of the model, `(T, N, 2)`.
@@ -123,7 +123,7 @@ class PointPlayer(anywidget.AnyWidget):
         axes: tuple[str, str] = ("x", ""),
         title: str = "",
     ) -> "PointPlayer":
-        r"""Curves over a line, e.g. $p$, $q_{\theta_t}$, $D_{\phi_t}$ and $D^*$, and samples.
+        r"""Curves over a line, such as :math:`p`, :math:`q_{\theta_t}` and a critic, and samples.
 
         Args:
             x: the common grid, increasing, `(K,)`.
