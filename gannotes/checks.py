@@ -432,6 +432,7 @@ def _kind_of(x: Any) -> str:
 def _short(x: Any) -> str:
     """What came, in a line: an integer of thousands of digits cannot even be printed."""
     if isinstance(x, Integral):
-        return str(x) if abs(x) < 10**30 else f"{'-' if x < 0 else ''}10^30 or more"
+        n = int(x)
+        return str(n) if abs(n) < 10**30 else f"{'-' if n < 0 else ''}10^30 or more"
     text = repr(x)
     return text if len(text) <= 60 else text[:57] + "..."

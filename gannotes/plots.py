@@ -195,14 +195,14 @@ def samples_1d(
         >>> samples_1d(Figure().subplots(), torch.randn(500, 1), bins=20)
     """
     _panel(ax)
-    values = checks.floating("samples", torch.from_numpy(_array("samples", samples).ravel()), "N")
-    if not values.isfinite().any():
+    values = _array("samples", samples).ravel()
+    values = values[np.isfinite(values)]
+    if not values.size:
         raise ValueError("samples: expected finite numbers, got none")
     checks.count("bins", bins, 1, 100_000)
     checks.texts(label=label)
     _colour("colour", colour)
     span = None if span is None else checks.interval("span", span)
-    values = values[values.isfinite()].numpy()
     ax.hist(values, bins, range=span, density=True, color=colour, alpha=0.3, label=label)
     ax.hist(values, bins, range=span, density=True, color=colour, histtype="step", linewidth=0.9)
     ax.legend(loc="best")
@@ -464,8 +464,8 @@ def vector_field(
     checks.count("n", n, 1, 1000)
     side = torch.linspace(-limit, limit, n)
     x = torch.cartesian_prod(side, side)
-    v = torch.from_numpy(_array("field", field(x), f"{n * n} 2"))
-    v = torch.nn.functional.normalize(v, dim=-1).numpy()
+    v = _array("field", field(x), f"{n * n} 2")
+    v = v / np.linalg.norm(v, axis=1, keepdims=True).clip(1e-12)
     style: dict[str, Any] = {"color": "#BBBBBB", "width": 0.0035, "headwidth": 4.5}
     ax.quiver(*x.double().numpy().T, *v.T, pivot="mid", scale=1.4 * n, **style)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")

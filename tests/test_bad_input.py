@@ -349,19 +349,19 @@ number    t            widgets.CodeInterpolator(painter, pictures, xy, labels, t
 count     steps        widgets.CodeInterpolator(painter, pictures, xy, labels, steps=@)
 interval  limits       widgets.CodeInterpolator(painter, pictures, xy, labels, limits=@)
 text      name         widgets.CodeInterpolator(painter, pictures, xy, labels, name=@)
-module    G            widgets.DomainTranslator(@, blur, (pictures, pictures))
-module    F            widgets.DomainTranslator(blur, @, (pictures, pictures))
+module    G            widgets.DomainTranslator(@, blur, both)
+module    F            widgets.DomainTranslator(blur, @, both)
 tensor    examples     widgets.DomainTranslator(blur, blur, @)
-positive  pens         widgets.DomainTranslator(blur, blur, (pictures, pictures), pens=(1, @))
-length    margin       widgets.DomainTranslator(blur, blur, (pictures, pictures), pens=(1, 1), margin=@)
-length    example      widgets.DomainTranslator(blur, blur, (pictures, pictures), pens=(1, 1), example=@)
-text      names        widgets.DomainTranslator(blur, blur, (pictures, pictures), pens=(1, 1), names=("a", @))
-tensor    points       widgets.PointPlayer.plane(@, limits=((-1, 1), (-1, 1)))
-once      points       widgets.PointPlayer.plane(torch.full((2, 3, 2), nan), limits=((-1, 1), (-1, 1)))
-interval  limits       widgets.PointPlayer.plane(torch.zeros(2, 3, 2), limits=((0, 1), @))
-once      limits       widgets.PointPlayer.plane(torch.zeros(2, 3, 2), limits=3)
-once      axes         widgets.PointPlayer.plane(torch.zeros(2, 3, 2), limits=((0, 1), (0, 1)), axes=("x",))
-once      names        widgets.PointPlayer.plane(torch.zeros(2, 3, 2), limits=((0, 1), (0, 1)), names=("x",))
+positive  pens         widgets.DomainTranslator(blur, blur, both, pens=(1, @))
+length    margin       widgets.DomainTranslator(blur, blur, both, pens=(1, 1), margin=@)
+length    example      widgets.DomainTranslator(blur, blur, both, pens=(1, 1), example=@)
+text      names        widgets.DomainTranslator(blur, blur, both, pens=(1, 1), names=("a", @))
+tensor    points       widgets.PointPlayer.plane(@, limits=box)
+once      points       widgets.PointPlayer.plane(cloud * nan, limits=box)
+interval  limits       widgets.PointPlayer.plane(cloud, limits=((0, 1), @))
+once      limits       widgets.PointPlayer.plane(cloud, limits=3)
+once      axes         widgets.PointPlayer.plane(cloud, limits=box, axes=("x",))
+once      names        widgets.PointPlayer.plane(cloud, limits=box, names=("x",))
 tensor    x            widgets.PointPlayer.line(@, {})
 tensor    curves       widgets.PointPlayer.line(v.cumsum(0), {"p": @})
 interval  limits       widgets.PointPlayer.line(torch.arange(3.0), {"p": v}, limits=@)
@@ -493,6 +493,9 @@ MAKE = {
     "xy": lambda w: torch.rand(8, 2),
     "labels": lambda w: torch.arange(8) % 3,
     "pictures": lambda w: torch.rand(8, 1, 4, 4),
+    "both": lambda w: (w["pictures"], w["pictures"]),
+    "cloud": lambda w: torch.zeros(2, 3, 2),
+    "box": lambda w: ((-1, 1), (-1, 1)),
     "theta": lambda w: nn.Parameter(torch.tensor(1.0)),
     "owner": lambda w: torch.optim.SGD([w["theta"]], lr=0.1),
     "log_joint": lambda w: lambda z: -z.square().sum(-1),

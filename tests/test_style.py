@@ -93,13 +93,12 @@ def faults(path: Path) -> list[str]:
         if says_nothing and path.parent.name != "models" and path.stem not in MATHEMATICS:
             found.append(f"a slide that says nothing: {doc.splitlines()[0]}")
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found.append(f"a relative import, line {node.lineno}")
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "dim" and not node.args:
+        match node:
+            case ast.ImportFrom() if node.level:
+                found.append(f"a relative import, line {node.lineno}")
+            case ast.Call(func=ast.Attribute(attr="dim"), args=[]):
                 found.append(f".dim() where .ndim belongs, line {node.lineno}")
-        if isinstance(node, ast.Assign) and path.name != "__init__.py":
-            if any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+            case ast.Assign(targets=[ast.Name(id="__all__")]) if path.name != "__init__.py":
                 found.append("__all__ outside of a package's face")
     if re.search(r"isinstance\(\w+, bool\) or not isinstance", source) and path.name != "checks.py":
         found.append("a check of its own that checks.count makes")

@@ -231,8 +231,10 @@ def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distrib
     """
     if dtype is None and isinstance(x, Tensor) and x.is_floating_point():
         dtype = x.dtype
-    alone = isinstance(x, Real) or (isinstance(x, Tensor) and x.ndim == 0)
-    return Dirac(_numbers("x", [x] if alone else x, _precision(dtype)))
+    if isinstance(x, Tensor) and x.ndim == 0:
+        x = x.reshape(1)
+    values = [float(x)] if isinstance(x, Real) and not isinstance(x, bool) else x
+    return Dirac(_numbers("x", values, _precision(dtype)))
 
 
 class Dirac(Distribution):

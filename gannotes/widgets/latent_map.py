@@ -127,7 +127,8 @@ class LatentMap(anywidget.AnyWidget):
         reach = _reach(codes) if limit is None else checks.positive("limit", limit, 6)
         if len(checks.kind("point", point, tuple, list, wanted="a pair of numbers")) != 2:
             raise ValueError(f"point: expected two numbers, got {len(point)}")
-        point = tuple(checks.number("point", v, -reach, reach) for v in point)
+        for v in point:
+            checks.number("point", v, -reach, reach)
         limits = limited(limits, net["limits"])
         shown = None if images is None else (images, net["size"], limits, len(codes), 4)
         super().__init__(
