@@ -17,6 +17,7 @@ from torch import nn
 
 from gannotes import checks
 
+LARGEST = 1024  # pixels along the side of an image
 Layer = dict[str, Any]  # its operation and sizes, and float64 arrays "W" and "b" where it has any
 
 
@@ -50,6 +51,9 @@ def pack(layers: list[Layer], dtype: torch.dtype) -> bytes:
         packed = np.concatenate([np.zeros(0), *arrays]).astype(types[dtype])
     if not np.isfinite(packed).all():
         raise ValueError(f"G: expected weights that are finite in {dtype}, got one that is not")
+    for array in arrays:
+        if array.any() and not array.astype(types[dtype]).any():
+            raise ValueError(f"G: expected weights that {dtype} can hold, got some that vanish in it")
     return packed.tobytes()
 
 
@@ -65,7 +69,7 @@ def sized(shape: tuple[int, int] | None) -> tuple[int, int] | None:
     checks.kind("shape", shape, tuple, list, wanted="a pair (h, w)")
     if len(shape) != 2:
         raise ValueError(f"shape: expected a pair (h, w), got {len(shape)} numbers")
-    height, width = (checks.count("shape", n, 1, 1024) for n in shape)
+    height, width = (checks.count("shape", n, 1, LARGEST) for n in shape)
     return height, width
 
 
@@ -99,6 +103,8 @@ def image_network(
                 f"G: expected images of shape (1, h, w) or (3, h, w), or h * w values with "
                 f"shape=(h, w), got an output of shape {size} with shape={shape}"
             )
+        if max(size[1:]) > LARGEST:
+            raise ValueError(f"G: expected images of at most {LARGEST} pixels a side, got {size}")
     except (TypeError, ValueError) as error:
         if str(error).startswith("G:"):
             error.args = (f"{argument}{str(error)[1:]}",)
