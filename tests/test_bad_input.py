@@ -537,7 +537,7 @@ MAKE = {
     ),
     "theta_c": lambda w: sgd(w["c_model"].G, w["c_model"].F),
     "phi_c": lambda w: sgd(w["c_model"].D_X, w["c_model"].D_Y),
-    "one_hot": lambda w: distributions.one_hot(3),
+    "one_hot": lambda w: distributions.codes((3,)),
     "wide": lambda w: nn.Linear(5, 2),
     "i_model": lambda w: infogan.InfoGAN(
         w["wide"],

@@ -559,3 +559,48 @@ def test_codes_and_factors_that_do_not_fit_are_refused():
     assert metrics.mutual_information_gap(x, x, bins=5).shape == ()
     with pytest.raises(ValueError, match="^factors: expected columns that vary"):
         metrics.mutual_information_gap(x, torch.ones(5, 1), bins=2)
+
+
+# Types and numbers that once passed through in silence
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_narrow_labels_do_not_wrap(dtype):
+    labels = torch.arange(20).to(dtype)  # 20 * 19 + 19 is beyond a byte
+    assert metrics.segmentation_scores(labels, labels, 20) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_half_precision_is_computed_in_full(dtype):
+    x = randn(50, 2).to(dtype)
+    wide = x.double()
+    for function in (class_shares, inception_score):
+        found, want = function(x), function(wide)
+        found, want = (part if isinstance(part, tuple) else (part,) for part in (found, want))
+        for a, b in zip(found, want, strict=True):
+            assert a.dtype == dtype
+            torch.testing.assert_close(a.double(), b, rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_a_sample_that_is_no_number_is_never_counted(share):
+    """Once a tenth of good points among NaN had a quality of 0.1, and one captured mode."""
+    x = MODES.repeat(10, 1)
+    x[: int(share * len(x))] = math.nan
+    for call in (
+        lambda: mode_coverage(x, MODES, 0.1),
+        lambda: select_bandwidth(x, MODES, [0.1, 0.2, 0.3], strict=False),
+        lambda: nearest_neighbours(x, MODES),
+        lambda: wasserstein_1d(x[:, 0], MODES[:, 0]),
+    ):
+        with pytest.raises(ValueError, match="^(samples|x): expected finite numbers, got nan"):
+            call()
+    with pytest.raises(ValueError, match="^logits: expected rows with a softmax"):
+        class_shares(x)
+
+
+def test_a_density_under_a_narrow_kernel_is_a_number():
+    found = kernel_density(MODES, MODES + 0.1, 1e-150)
+    assert found.isfinite().all()
+    with pytest.raises(ValueError, match="^bandwidth: expected a number from 1e-150"):
+        kernel_density(MODES, MODES, 1e-200)

@@ -53,7 +53,7 @@ def pack(layers: list[Layer], dtype: torch.dtype) -> bytes:
         raise ValueError(f"G: expected weights that are finite in {dtype}, got one that is not")
     for array in arrays:
         if array.any() and not array.astype(types[dtype]).any():
-            raise ValueError(f"G: expected weights that {dtype} can hold, got some that vanish in it")
+            raise ValueError(f"G: expected weights that {dtype} can hold, got some that vanish")
     return packed.tobytes()
 
 
