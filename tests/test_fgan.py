@@ -541,7 +541,7 @@ def test_where_both_densities_are_equal_nothing_is_taken_for_data():
 
 
 def test_a_divergence_that_is_no_row_is_refused():
-    with pytest.raises(TypeError, match="f must be an FDivergence, got str"):
+    with pytest.raises(TypeError, match="^f: expected an FDivergence, got str"):
         FGAN(nets.mlp(2, 1), nets.critic(1), standard_normal(2), "kl")
 
 
