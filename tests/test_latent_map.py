@@ -116,7 +116,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "labels": (ValueError, r"labels: .* shape \(60,\)", {"labels": LABELS[:-1]}),
     "fractions": (TypeError, "labels: expected a tensor of integers", {"labels": LABELS / 2}),
     "negative": (ValueError, "labels: expected classes from 0 to", {"labels": LABELS - 1}),
-    "unnamed": (ValueError, "labels: expected classes from 0 to", {"classes": ["a", "b"]}),
+    "unnamed": (ValueError, "labels: expected numbers from 0 to 1", {"classes": ["a", "b"]}),
     "classes": (ValueError, "labels: expected numbers from 0 to 9, got 10", {"labels": LABELS + 8}),
     "images": (ValueError, "images: expected shape", {"images": torch.zeros(60, 1, 2, 3)}),
     "decoder": (
