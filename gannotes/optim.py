@@ -170,21 +170,49 @@ def fit(
         >>> history["loss"].shape, bool(history["loss"][-1] < 1e-6)
         (torch.Size([50]), True)
     """
-    iterator = iter(batches)
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise ValueError(f"every: expected an integer >= 1, got {every!r}")
     saved = None if checkpoint is None else Checkpoint(checkpoint, step)
-    rows = [] if saved is None else saved.resume(iterator)
+    left, rows = (iter(batches), []) if saved is None else saved.resume(batches)
     total = len(batches) if isinstance(batches, Sized) else None
     shown = {} if progress else {"disable": True}  # otherwise tqdm asks the environment
-    for batch in tqdm(iterator, initial=len(rows), total=total, leave=False, **shown):
-        try:
-            row = step(batch)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"step {len(rows)}: {error}") from None
-        rows.append({name: value.detach() for name, value in row.items()})
-        if saved is not None and len(rows) % every == 0:
-            saved.write(rows, total)
+    try:
+        for batch in tqdm(left, initial=len(rows), total=total, leave=False, **shown):
+            try:
+                row = step(batch)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"step {len(rows)}: {error}") from None
+            rows.append(_row(row, rows))
+            if saved is not None and len(rows) % every == 0:
+                saved.write(rows, total)
+            elif saved is not None and len(rows).bit_count() == 1:  # 1, 2, 4, ...
+                saved.rehearse(rows)
+    except Exception as error:
+        error.history = _stack(rows)  # type: ignore[attr-defined]
+        raise
     if saved is not None:
         saved.write(rows, len(rows))
+    return _stack(rows)
+
+
+def _row(row: Any, before: list[History]) -> History:
+    """What a step has returned, detached; refused if it does not continue the series."""
+    if not isinstance(row, dict) or not all(isinstance(value, Tensor) for value in row.values()):
+        came = {k: type(v).__name__ for k, v in row.items()} if isinstance(row, dict) else row
+        raise ValueError(f"step: expected a dictionary of tensors to be returned, got {came!r}")
+    if before and _form(row) != _form(before[0]):
+        raise ValueError(
+            f"step: expected series like those of the first step, {_form(before[0])}, "
+            f"got {_form(row)} at step {len(before)}"
+        )
+    return {name: value.detach() for name, value in row.items()}
+
+
+def _form(row: History) -> dict[str, str]:
+    return {name: f"{value.dtype} {tuple(value.shape)}" for name, value in row.items()}
+
+
+def _stack(rows: list[History]) -> History:
     return {name: torch.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
