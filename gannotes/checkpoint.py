@@ -243,15 +243,15 @@ class Checkpoint:
         present: dict[str, str] = {}
         for *_, name, _, value in content["state"]:
             present |= _flat(name, value)
-        began, nothing = content["began"], "nothing"
-        for name in began | self.began:
+        began, nothing, found = content["began"], "nothing", list[str]()
+        for name in sorted(began | self.began, key=lambda name: (name.count("."), name != "")):
             then, now = began.get(name, nothing), self.began.get(name, nothing)
             if now not in (then, present.get(name)):
-                return f"expected {_called(name)} to be {then}, as the run began, got {now}"
+                found.append(f"{_called(name)} to be {then}, as the run began, got {now}")
         for name, digest in content["constants"].items():
             if self.constants.get(name) != digest:
-                return f"expected {_called(name)} to hold what it held as the run began, got others"
-        return ""
+                found.append(f"{_called(name)} to hold what it held as the run began, got others")
+        return f"expected {'; '.join(found[:3])}{'; ...' if found[3:] else ''}" if found else ""
 
     def _skip(self, content: dict[str, Any], batches: Any) -> tuple[Iterator[Any], str]:
         """The batches that were not seen, and in words how the others are not the same."""
@@ -398,11 +398,11 @@ def _surroundings() -> dict[str, str]:
 
 def _description(reach: Reach) -> dict[str, str]:
     """What there is at the beginning, by name and in words; for weights and states their form."""
-    words = dict(reach.kinds)
+    words: dict[str, str] = {}
     for name, leaf in reach.leaves.items():
         if leaf.key != "grad":
             words |= _flat(name, _get(leaf.value), leaf.value)
-    return words
+    return words | reach.kinds
 
 
 def _flat(name: str, value: Any, part: Any = None) -> dict[str, str]:
@@ -573,7 +573,9 @@ def _read(path: Path) -> dict[str, Any]:
         blank = data.replace(_checksum(header["sha256"]), _checksum(BLANK), 1)
         if hashlib.sha256(blank).hexdigest() != header["sha256"]:
             raise _damaged(path)
-        tensors, state = load(data), json.loads(header["state"])
+        # clones, because sums over memory that begins elsewhere may differ in their last bits
+        tensors = {key: tensor.clone() for key, tensor in load(data).items()}
+        state = json.loads(header["state"])
         for entry in state:
             entry[-1] = _unpack(entry[-1], tensors)
         rest = _unpack(json.loads(header["rest"]), tensors)

@@ -84,7 +84,7 @@ def explore(step: Any) -> Reach:
         (['net.training', 'net.in_features'], 1)
     """
     found = Reach({}, {}, {}, set())
-    met: dict[int, Any] = {}  # keeps alive what it has the `id` of
+    met: dict[int, tuple[str, Any]] = {}  # keeps alive what it has the `id` of
     queue = collections.deque([("", "", "", step, False)])
     while queue:
         name, owner, key, value, covered = queue.popleft()
@@ -93,8 +93,10 @@ def explore(step: Any) -> Reach:
                 found.leaves[name] = Leaf(owner, key, value)
             continue
         if id(value) in met:
+            if isinstance(value, Tensor):  # the order in which an optimiser holds them matters
+                found.kinds[name] = f"the same as {met[id(value)][0]}"
             continue
-        met[id(value)] = value
+        met[id(value)] = name, value
         if isinstance(value, (Tensor, *ARRAYS, *GENERATORS)) or has_state(value):
             found.leaves[name] = Leaf(owner, key, value)
         if not isinstance(value, (Tensor, *ARRAYS)) and not (covered and _plain(value)):

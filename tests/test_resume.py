@@ -6,7 +6,6 @@ the start of a new process, with fresh globals.
 
 import copy
 import random
-import re
 import sys
 import types
 
@@ -55,7 +54,7 @@ def program(text: str, begin: str = BEGIN) -> dict:
 
 def run(names: dict, file=None, kill: int = STEPS, batches=None, every: int = 3) -> dict:
     """Its history, and all tensors that it can be asked for; killed before one of its steps."""
-    step, at = names["step"], [0]
+    step = names["step"]
 
     def counted(batches):
         for k, batch in enumerate(batches):
@@ -66,7 +65,6 @@ def run(names: dict, file=None, kill: int = STEPS, batches=None, every: int = 3)
     batches = Batches(X, 8, STEPS, seed=2) if batches is None else batches
     if kill < STEPS:
         batches = counted(batches)
-    at[0] = 0
     history = fit(step, batches, progress=False, checkpoint=file, every=every)
     return {"history": history, "states": states(names), "dice": torch.rand(3)}
 
@@ -589,3 +587,229 @@ def test_what_no_file_can_hold_is_refused_at_the_first_step(way, tmp_path):
     with pytest.raises(ValueError, match=f"^step: expected {words}"):
         run(program(text), tmp_path / "run", kill=1)
     assert not list(tmp_path.iterdir())
+
+
+# Changes between two runs.
+
+CHANGING = """
+decay = ExponentialLR(o, 0.9)
+dice = torch.Generator().manual_seed(3)
+draws = np.random.default_rng(3)
+weight = torch.tensor([1.0, 2.0, 3.0])
+net.register_buffer("offset", torch.tensor([0.5]))
+K, lam = 2, 10.0
+def penalty(x, power=2):
+    return lam * (x.abs() ** power).mean()
+def step(x):
+    for _ in range(K):
+        noise = torch.randn(x.shape, generator=dice) * draws.normal()
+        value = descend(o, loss(weight * x + noise, n["scale"]) + penalty(net[0].weight + net.offset))
+    decay.step()
+    return {"loss": value}
+"""
+
+CHANGES = {
+    "AdamW for Adam": ("Adam(net", "AdamW(net", r"o to be torch.optim.adam.Adam of \[4\] tensors"),
+    "SGD for Adam": ("Adam(net.parameters(), lr=0.05, betas=(0.9, 0.99))", "SGD(net.parameters(), 0.05)", "o to be torch.optim.adam.Adam"),  # noqa: E501
+    "rate": ("lr=0.05", "lr=0.5", r"decay.base_lrs.0 to be 0.05, .* got 0.5;.*"),
+    "betas": ("0.99)", "0.999)", r"o.param_groups.0.betas.1 to be 0.99, .* got 0.999"),
+    "weight decay": ("betas=", "weight_decay=0.1, betas=", "o.param_groups.0.weight_decay to be 0"),
+    "two groups": ("Adam(net.parameters()", 'Adam([{"params": net[0].parameters()}, {"params": net[2].parameters()}]', r"o to be .*of \[4\] tensors, .* of \[2, 2\]"),  # noqa: E501
+    "order of parameters": ("Adam(net.parameters()", "Adam([*net.parameters()][::-1]", "params.0 to be the same as net.0.weight"),  # noqa: E501
+    "fewer parameters": ("Adam(net.parameters()", "Adam(net[0].parameters()", r"o to be .*\[4\]"),
+    "precision": ("o = Adam", "net.double(); o = Adam", "torch.float32 of shape"),
+    "width": ("nn.Linear(3, 4)", "nn.Linear(3, 5)", "net.0.out_features to be 4, .* got 5"),
+    "depth": ("nn.Linear(4, 1))", "nn.Linear(4, 1), nn.Identity())", "net.3 to be nothing"),
+    "activation": ("nn.LeakyReLU(0.1)", "nn.Tanh()", "net.1 to be .*LeakyReLU, .* got .*Tanh"),
+    "slope": ("LeakyReLU(0.1)", "LeakyReLU(0.2)", "net.1.negative_slope to be 0.1, .* got 0.2"),
+    "no buffer": ('net.register_buffer("offset", torch.tensor([0.5]))', "net.offset = 0.5", "net.offset"),
+    "value of a buffer": ("torch.tensor([0.5])", "torch.tensor([0.6])", "net.offset to hold what it"),
+    "value of a constant": ("2.0, 3.0]", "2.0, 4.0]", "weight to hold what it held"),
+    "schedule": ("ExponentialLR(o, 0.9)", "ExponentialLR(o, 0.8)", "decay.gamma to be 0.9, .* got 0.8"),
+    "kind of schedule": ("ExponentialLR(o, 0.9)", "LambdaLR(o, lambda t: 0.9**t)", "decay to be .*Exp"),
+    "seed": ("manual_seed(3)", "manual_seed(4)", "dice to be .*of seed 3.*of seed 4"),
+    "seed of numpy": ("default_rng(3)", "default_rng(4)", "draws to be PCG64 of seed 3"),
+    "global number": ("lam = 2, 10.0", "lam = 2, 1.0", "lam to be 10.0, as the run began, got 1.0"),
+    "number of moves": ("K, lam = 2", "K, lam = 3", "K to be 2"),
+    "default argument": ("power=2", "power=1", "penalty.power to be 2"),
+    "scale at the start": ('"scale": 1.0', '"scale": 2.0', "n.scale to be 1.0"),
+    "code of the step": ("decay.step()", "decay.step(); o.zero_grad()", "the step to be the code"),
+    "code that the step calls": ("square().mean()", "abs().mean()", "loss to be the code"),
+    "frozen": ("decay = ", "net[2].requires_grad_(False); decay = ", "net.2.weight.requires_grad to be"),
+    "state that the step no longer uses": ("decay.step()\n", "\n", "the step to be the code"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The checkpoint of a run that was killed after seven steps."""
+    file = tmp_path_factory.mktemp("killed") / "run"
+    with pytest.raises(Killed):
+        run(program(CHANGING), file, kill=7)
+    return file
+
+
+def refused(names: dict, file, words: str, **options) -> None:
+    """The program is refused with these words, and nothing has moved."""
+    before, dice, data = states(names), torch.get_rng_state(), file.read_bytes()
+    optimiser = copy.deepcopy(names["o"].state_dict())
+    with pytest.raises(ValueError, match=f"^checkpoint: expected .*{words}.*"):
+        run(names, file, **options)
+    assert same(states(names), before)
+    assert torch.equal(torch.get_rng_state(), dice)
+    assert repr(names["o"].state_dict()) == repr(optimiser)
+    assert file.read_bytes() == data
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_another_program_is_refused_by_name_before_anything_moves(change, killed):
+    old, new, words = CHANGES[change]
+    assert old in BEGIN + CHANGING
+    refused(program((BEGIN + CHANGING).replace(old, new, 1), ""), killed, words)
+
+
+@pytest.mark.parametrize(
+    ("batches", "words"),
+    [
+        (Batches(X, 8, STEPS, seed=3), "batches that begin as the run's, got others"),
+        (Batches(X, 9, STEPS, seed=2), "batches that begin as the run's, got others"),
+        (Batches(X + 1e-6, 8, STEPS, seed=2), "batches that begin as the run's, got others"),
+        (Batches(X.double(), 8, STEPS, seed=2), "batches that begin as the run's, got others"),
+        (Batches(X, 8, 5, seed=2), "at least the 6 batches already seen, got 5"),
+        (list(Batches(X, 8, STEPS, seed=2))[::-1], "batches that begin as the run's, got others"),
+    ],
+)
+def test_other_batches_are_refused(batches, words, killed):
+    refused(program(CHANGING), killed, words, batches=batches)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("torch.__version__", "2.99.0", r"torch.__version__ to be .*, as the run began, got 2.99.0"),
+        ("gannotes.__version__", "99", "gannotes.__version__"),
+        ("numpy.__version__", "99", "numpy.__version__"),
+        ("platform.python_version_tuple", lambda: ("3", "99", "0"), "Python to be .* got 3.99"),
+        ("torch.get_num_threads", lambda: 99, r"torch.get_num_threads\(\) to be 1, .* got 99"),
+    ],
+)
+def test_another_version_is_refused(name, value, words, killed, monkeypatch):
+    names = program(CHANGING)
+    monkeypatch.setattr(name, value)
+    refused(names, killed, words)
+
+
+def test_another_default_precision_is_refused(killed):
+    names = program(CHANGING)
+    torch.set_default_dtype(torch.float64)
+    try:
+        refused(names, killed, "torch.get_default_dtype")
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_longer_run_is_no_change(killed, tmp_path):
+    file = tmp_path / "run"
+    file.write_bytes(killed.read_bytes())
+    whole = run(program(CHANGING), batches=Batches(X, 8, 20, seed=2))
+    assert same(run(program(CHANGING), file, batches=Batches(X, 8, 20, seed=2)), whole)
+
+
+def test_a_run_that_has_ended_is_returned_to_the_same_objects(tmp_path):
+    """In a notebook a cell may run again; what stands where the file would put it is no change."""
+    names = program(CHANGING)
+    first = run(names, tmp_path / "run")
+    assert same(run(names, tmp_path / "run")["history"], first["history"])
+
+
+# Batches that draw, and loaders.
+
+
+def test_batches_that_are_drawn_on_the_way_go_on(tmp_path):
+    """They take turns with the step at the same generators, which the file holds."""
+
+    def drawn(names):
+        for _ in range(STEPS):
+            x = torch.randn(8, 3) * random.random() + np.random.normal()
+            yield x + torch.randn(8, 3, generator=names["dice"])
+
+    def start(kill, file=None):
+        names = program(CHANGING)
+        return run(names, file, kill, batches=drawn(names))
+
+    whole = start(STEPS)
+    with pytest.raises(Killed):
+        start(8, tmp_path / "run")
+    assert same(start(STEPS, tmp_path / "run"), whole)
+
+
+def test_a_shuffle_that_the_file_cannot_hold_is_refused(tmp_path):
+    """Epochs whose order is drawn between steps: the batches of the second are others."""
+
+    def epochs():
+        for _ in range(2):
+            order = torch.randperm(48).tolist()
+            for k in range(6):
+                yield X[[i % 40 for i in order[8 * k : 8 * k + 8]]]
+
+    with pytest.raises(Killed):
+        run(program(CHANGING), tmp_path / "run", kill=10, batches=epochs())
+    words = "batches that begin as the run's"
+    refused(program(CHANGING), tmp_path / "run", words, batches=epochs())
+
+
+def test_a_loader_that_shuffles_is_refused_at_once(tmp_path):
+    loader = torch.utils.data.DataLoader(X, 8, shuffle=True)
+    with pytest.raises(ValueError, match="^batches: expected .*use gannotes.data.Batches"):
+        run(program(CHANGING), tmp_path / "run", batches=loader)
+    run(program(CHANGING), batches=loader)  # without a checkpoint it may
+
+
+class Dying(list):
+    """Data that are lost when half of them have been read."""
+
+    def __getitem__(self, k):
+        if k == 24:
+            raise Killed
+        return super().__getitem__(k)
+
+
+def test_a_loader_that_does_not_shuffle_goes_on(tmp_path):
+    load = torch.utils.data.DataLoader
+    whole = run(program(CHANGING), batches=load(list(X), 3))
+    with pytest.raises(Killed):
+        run(program(CHANGING), tmp_path / "run", batches=load(Dying(X), 3))
+    assert same(run(program(CHANGING), tmp_path / "run", batches=load(list(X), 3)), whole)
+
+
+class Shuffled:
+    """A loader that says where it is, as that of torchdata does."""
+
+    def __init__(self, kill: int = STEPS) -> None:
+        self.at, self.kill, self.order = 0, kill, torch.arange(40)
+
+    def __iter__(self):
+        while self.at < STEPS:
+            if self.at == self.kill:
+                raise Killed
+            if self.at % 5 == 0:
+                self.order = torch.randperm(40)
+            self.at += 1
+            yield X[self.order[8 * (self.at % 5) : 8 * (self.at % 5) + 8]]
+
+    def state_dict(self):
+        return {"at": self.at, "order": self.order.clone()}
+
+    def load_state_dict(self, state):
+        self.at, self.order = state["at"], state["order"].clone()
+
+
+@pytest.mark.parametrize("kill", [4, 8])
+def test_a_loader_with_a_state_goes_on(kill, tmp_path):
+    whole = run(program(CHANGING), batches=Shuffled())
+    with pytest.raises(Killed):
+        run(program(CHANGING), tmp_path / "run", batches=Shuffled(kill))
+    assert same(run(program(CHANGING), tmp_path / "run", batches=Shuffled()), whole)
+    words = "the same kind of batches"
+    refused(program(CHANGING), tmp_path / "run", words, batches=[X] * STEPS)
