@@ -1,4 +1,4 @@
-r"""A run that can be killed at any instant and continued to bit-identical parameters, or is refused.
+r"""A run that is killed at any instant goes on to bit-identical parameters, or is refused.
 
 One safetensors file holds everything that a step can reach (see `gannotes.reach`) and that may
 change, the random states of torch, numpy and Python, and the history so far. Tensors are stored as
@@ -34,7 +34,17 @@ from torch.optim import Optimizer
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 import gannotes
-from gannotes.reach import ARRAYS, GENERATORS, NUMPY, SCALARS, Reach, can_put, explore, has_state, put
+from gannotes.reach import (
+    ARRAYS,
+    GENERATORS,
+    NUMPY,
+    SCALARS,
+    Reach,
+    can_put,
+    explore,
+    has_state,
+    put,
+)
 
 Row = dict[str, Tensor]
 BLANK = "0" * 64  # in place of the checksum while it is computed
@@ -69,7 +79,8 @@ class Checkpoint:
             if isinstance(leaf.value, GENERATORS)
         }
         self.thrown = self._random()  # as the run began
-        self.seen, self.last, self.before_last = "", "", None
+        self.seen, self.last = "", ""  # digests of batches
+        self.before_last: dict[str, Any] | None = None
         self.loader: Any = None
 
     def write(self, rows: list[Row], total: int | None = None) -> None:
@@ -273,7 +284,10 @@ class Checkpoint:
             except StopIteration:
                 return iterator, f"expected at least the {steps} batches already seen, got {k}"
         if (self.seen, self.last) != (seen["seen"], seen["last"]):
-            return iterator, "expected batches that begin as the run's, got others (data, size, seed)"
+            return (
+                iterator,
+                "expected batches that begin as the run's, got others (data, size, seed)",
+            )
         return iterator, ""
 
     def _restore(self, content: dict[str, Any]) -> None:
@@ -461,7 +475,13 @@ def _get(part: Any) -> Any:
         return part.getstate()
     if isinstance(part, GENERATORS):  # of numpy
         return part.bit_generator.state if hasattr(part, "bit_generator") else part.get_state(False)
-    return part.state_dict() if has_state(part) else part.detach() if isinstance(part, Tensor) else part
+    return (
+        part.state_dict()
+        if has_state(part)
+        else part.detach()
+        if isinstance(part, Tensor)
+        else part
+    )
 
 
 def _set(part: Any, state: Any) -> None:

@@ -137,12 +137,21 @@ def fit(
 ) -> History:
     r"""Call `step` on every batch and keep what it returns: the only loop there is.
 
-    With `checkpoint`, everything that `step` refers to and that has a state (modules, optimisers,
-    schedulers, generators; in its arguments if it is a `functools.partial`, in its closure and
-    globals otherwise) is saved every so many steps together with torch's random state. A run that
-    is killed at any instant and started again continues from there and ends with bit-identical
-    parameters on the same number of threads, provided that `batches` starts with the same batches
-    again: those already seen are skipped.
+    With `checkpoint`, everything that `step` can reach and that may change is saved every so many
+    steps, together with the random states of torch, numpy and Python: modules (with their mode and
+    all buffers), optimisers, schedules, averages, generators, plain tensors and arrays, numbers,
+    whether in arguments, closures, globals, attributes or containers. A run that is killed at any
+    instant and started again by the same program goes on from there and ends with bit-identical
+    parameters. It is refused at the first step if it changes what no file can hold (iterators,
+    sets of several objects, containers or optimisers that it makes on the way), and it is refused
+    before anything is touched if the program begins otherwise than the one that was killed:
+    another optimiser, rate, precision, seed or network, other code or batches, another number of
+    threads, or **another version** of torch, numpy, Python or this package, which may round
+    differently.
+
+    Batches already seen are drawn again and compared; those that are drawn with a generator that
+    the file holds go on with it. A loader with a `state_dict` says itself where it is; a torch
+    `DataLoader` that shuffles and has none is refused.
 
     Slide: GAN / Training Algorithm (A01, A02).
 
@@ -160,8 +169,10 @@ def fit(
     Raises:
         FloatingPointError: at the first objective or gradient that is not finite, with the number
             of the step.
-        ValueError: if the checkpoint belongs to something else, or if `step` refers to nothing to
-            save.
+        ValueError: if `step` returns no dictionary of tensors, or other series than at first; with
+            `checkpoint` also if the file is damaged or of another run, if `step` uses what no file
+            can hold, or nothing to save. The attribute `history` of an error holds the series of
+            the steps so far.
 
     Example:
         >>> x = torch.nn.Linear(1, 1, bias=False)

@@ -33,14 +33,15 @@ from torch.optim import Optimizer
 
 SCALARS = (bool, int, float, str, type(None))
 SEQUENCES = (list, tuple, collections.deque)
-NUMPY = sys.modules.get("numpy")  # torch imports it where it is installed
+NUMPY: Any = sys.modules.get("numpy")  # torch imports it where it is installed
 ARRAYS: tuple[Any, ...] = (NUMPY.ndarray, NUMPY.generic) if NUMPY else ()
 GENERATORS: tuple[Any, ...] = (torch.Generator, random.Random)
 GENERATORS += (NUMPY.random.Generator, NUMPY.random.RandomState) if NUMPY else ()
-CONSTANTS = (complex, bytes, range, slice, enum.Enum, re.Pattern, torch.dtype, torch.device)
-CONSTANTS += (torch.layout, torch.memory_format, type(Ellipsis))
-STATELESS = (types.ModuleType, PurePath, logging.Logger, weakref.ref, types.MethodDescriptorType)
-STATELESS += (types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType)
+CONSTANTS: tuple[Any, ...] = (complex, bytes, range, slice, enum.Enum, re.Pattern, type(...))
+CONSTANTS += (torch.dtype, torch.device, torch.layout, torch.memory_format)
+STATELESS: tuple[Any, ...] = (types.ModuleType, PurePath, logging.Logger, weakref.ref)
+STATELESS += (types.MethodDescriptorType, types.WrapperDescriptorType)
+STATELESS += (types.GetSetDescriptorType, types.MemberDescriptorType)
 STATELESS += (NUMPY.ufunc, NUMPY.dtype) if NUMPY else ()
 DERIVED: tuple[Any, ...] = (lazy_property, functools.cached_property)
 OF_MODULES = vars(nn.Module()).keys() - {"training"}
@@ -158,7 +159,7 @@ def _put_in_function(owner: types.FunctionType, key: str, value: Any) -> None:
         cells = owner.__closure__ or ()
         cells[owner.__code__.co_freevars.index(key)].cell_contents = value
     elif key in (owner.__kwdefaults__ or {}):
-        owner.__kwdefaults__[key] = value
+        owner.__kwdefaults__[key] = value  # type: ignore[index]
     elif key in vars(owner):
         setattr(owner, key, value)
     else:
@@ -232,14 +233,15 @@ def _globals(code: types.CodeType, known: dict[str, Any]) -> dict[str, Any]:
 def _names(code: types.CodeType) -> tuple[list[str], list[str], list[str]]:
     """The globals, the attributes and the modules that code names, also in functions within it."""
     steps = [(step.opname, step.argval) for step in dis.get_instructions(code)]
-    names = {name for operation, name in steps if operation in ("LOAD_GLOBAL", "STORE_GLOBAL")}
-    names |= {name for operation, name in steps if operation == "LOAD_NAME"}
+    uses = ("LOAD_GLOBAL", "STORE_GLOBAL", "LOAD_NAME")
+    names = {name for operation, name in steps if operation in uses}
     imported = {name for operation, name in steps if operation == "IMPORT_NAME"}
-    found = (names, set(code.co_names), imported)
+    attributes = set(code.co_names)
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            found = tuple(a.union(b) for a, b in zip(found, _names(inner), strict=True))
-    return sorted(found[0]), sorted(found[1]), sorted(found[2])
+            for found, more in zip((names, attributes, imported), _names(inner), strict=True):
+                found.update(more)
+    return sorted(names), sorted(attributes), sorted(imported)
 
 
 def _of_class(kind: type) -> dict[Any, Any]:

@@ -103,7 +103,9 @@ def make_vae() -> Run:
 def make_counting_vae() -> Run:
     """By L-BFGS, warmed up by a counter, with an average that is a plain tensor."""
     model = vae.VAE(Gaussian(nets.mlp(2, 8, 4)), Gaussian(nets.mlp(2, 8, 4)), standard_normal(2))
-    player = LBFGS(model.parameters(), lr=0.05, max_iter=3, history_size=4)
+    player = LBFGS(
+        model.parameters(), lr=0.01, max_iter=3, history_size=4, line_search_fn="strong_wolfe"
+    )
     run: dict[str, Any] = {"count": 0, "mean": torch.zeros(2)}
 
     def one(x: Tensor) -> dict[str, Tensor]:

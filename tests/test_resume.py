@@ -603,7 +603,8 @@ def penalty(x, power=2):
 def step(x):
     for _ in range(K):
         noise = torch.randn(x.shape, generator=dice) * draws.normal()
-        value = descend(o, loss(weight * x + noise, n["scale"]) + penalty(net[0].weight + net.offset))
+        fine = penalty(net[0].weight + net.offset)
+        value = descend(o, loss(weight * x + noise, n["scale"]) + fine)
     decay.step()
     return {"loss": value}
 """
@@ -622,11 +623,11 @@ CHANGES = {
     "depth": ("nn.Linear(4, 1))", "nn.Linear(4, 1), nn.Identity())", "net.3 to be nothing"),
     "activation": ("nn.LeakyReLU(0.1)", "nn.Tanh()", "net.1 to be .*LeakyReLU, .* got .*Tanh"),
     "slope": ("LeakyReLU(0.1)", "LeakyReLU(0.2)", "net.1.negative_slope to be 0.1, .* got 0.2"),
-    "no buffer": ('net.register_buffer("offset", torch.tensor([0.5]))', "net.offset = 0.5", "net.offset"),
-    "value of a buffer": ("torch.tensor([0.5])", "torch.tensor([0.6])", "net.offset to hold what it"),
+    "no buffer": ('net.register_buffer("offset", torch.tensor([0.5]))', "net.offset = 0.5", "net.offset"),  # noqa: E501
+    "value of a buffer": ("torch.tensor([0.5])", "torch.tensor([0.6])", "net.offset to hold what it"),  # noqa: E501
     "value of a constant": ("2.0, 3.0]", "2.0, 4.0]", "weight to hold what it held"),
-    "schedule": ("ExponentialLR(o, 0.9)", "ExponentialLR(o, 0.8)", "decay.gamma to be 0.9, .* got 0.8"),
-    "kind of schedule": ("ExponentialLR(o, 0.9)", "LambdaLR(o, lambda t: 0.9**t)", "decay to be .*Exp"),
+    "schedule": ("ExponentialLR(o, 0.9)", "ExponentialLR(o, 0.8)", "decay.gamma to be 0.9, .* got 0.8"),  # noqa: E501
+    "kind of schedule": ("ExponentialLR(o, 0.9)", "LambdaLR(o, lambda t: 0.9**t)", "decay to be .*Exp"),  # noqa: E501
     "seed": ("manual_seed(3)", "manual_seed(4)", "dice to be .*of seed 3.*of seed 4"),
     "seed of numpy": ("default_rng(3)", "default_rng(4)", "draws to be PCG64 of seed 3"),
     "global number": ("lam = 2, 10.0", "lam = 2, 1.0", "lam to be 10.0, as the run began, got 1.0"),
@@ -635,7 +636,7 @@ CHANGES = {
     "scale at the start": ('"scale": 1.0', '"scale": 2.0', "n.scale to be 1.0"),
     "code of the step": ("decay.step()", "decay.step(); o.zero_grad()", "the step to be the code"),
     "code that the step calls": ("square().mean()", "abs().mean()", "loss to be the code"),
-    "frozen": ("decay = ", "net[2].requires_grad_(False); decay = ", "net.2.weight.requires_grad to be"),
+    "frozen": ("decay = ", "net[2].requires_grad_(False); decay = ", "net.2.weight.requires_grad to be"),  # noqa: E501
     "state that the step no longer uses": ("decay.step()\n", "\n", "the step to be the code"),
 }  # fmt: skip
 
@@ -687,7 +688,11 @@ def test_other_batches_are_refused(batches, words, killed):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("torch.__version__", "2.99.0", r"torch.__version__ to be .*, as the run began, got 2.99.0"),
+        (
+            "torch.__version__",
+            "2.99.0",
+            r"torch.__version__ to be .*, as the run began, got 2.99.0",
+        ),
         ("gannotes.__version__", "99", "gannotes.__version__"),
         ("numpy.__version__", "99", "numpy.__version__"),
         ("platform.python_version_tuple", lambda: ("3", "99", "0"), "Python to be .* got 3.99"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -112,9 +113,12 @@ def vae_mnist_one(
     average = AveragedModel(vae, multi_avg_fn=get_ema_multi_avg_fn(0.999))
     decay = CosineAnnealingLR(theta_phi, steps)
 
+    def annealed(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
+        return min(1.0, 10 * (decay.last_epoch + 1) / steps) * analytic_kl(q, p_0, z)
+
+    quick.kl = annealed
+
     def one(batch: Tensor) -> dict[str, Tensor]:
-        beta = min(1.0, 10 * (decay.last_epoch + 1) / steps)
-        quick.kl = lambda q, p_0, z: beta * analytic_kl(q, p_0, z)
         values = step(quick, data.binarise(batch), theta_phi)
         average.update_parameters(vae)
         decay.step()
