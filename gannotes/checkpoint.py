@@ -82,6 +82,7 @@ class Checkpoint:
         self.seen, self.last = "", ""  # digests of batches
         self.before_last: dict[str, Any] | None = None
         self.loader: Any = None
+        self.wary, self.rehearsed = True, False
 
     def write(self, rows: list[Row], total: int | None = None) -> None:
         """Replace the file by the present state and the history, which is to have `total` rows.
@@ -110,7 +111,11 @@ class Checkpoint:
         Raises:
             ValueError: with its name, and what to do.
         """
+        self._compare(explore(self.step))
+        if self.rehearsed:
+            return
         self._bytes(rows, None)
+        self.rehearsed = True
         for name, leaf in self.reach.leaves.items():
             if has_state(leaf.value):
                 state = copy.deepcopy(_get(leaf.value))
@@ -202,15 +207,17 @@ class Checkpoint:
             return self.began.get(name) != _words(value)
         return name not in self.reach.leaves or self.reach.leaves[name].value is not value
 
-    def _random(self) -> dict[str, Any]:
-        """The states of all that throws dice."""
-        return {
+    def _random(self, wary: bool = True) -> dict[str, Any]:
+        """The states of all that throws dice; those of numpy and Python take their time."""
+        states = {
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "numpy": NUMPY.random.get_state(legacy=False) if NUMPY else None,
-            "python": random.getstate(),
             "own": {name: _get(generator) for name, generator in self.dice.items()},
         }
+        if wary:
+            states["numpy"] = NUMPY.random.get_state(legacy=False) if NUMPY else None
+            states["python"] = random.getstate()
+        return states
 
     def _throw(self, states: dict[str, Any]) -> None:
         """Set them all back."""
@@ -229,7 +236,7 @@ class Checkpoint:
             yield from batches
             return
         while True:
-            before = self._random()
+            before = self._random(self.wary)
             try:
                 batch = next(batches)
             except StopIteration:
@@ -241,11 +248,13 @@ class Checkpoint:
         """Keep a digest of a batch.
 
         One that was drawn with a random state that the file holds will be drawn again: only the
-        last of those can be compared, from the same state.
+        last of those can be compared, from the same state. Batches whose first was not drawn are
+        not taken to be drawn with numpy or Python later; if they are, the run is refused.
         """
         self.last = _digest(batch)
-        drawn = not _same(before, self._random())
-        self.before_last = before if drawn else None
+        drawn = not _same(before, self._random(self.wary))
+        self.before_last = self._random() | before if drawn else None
+        self.wary = self.wary and drawn
         if not drawn:
             self.seen = _digest([self.seen, self.last])
 
@@ -278,7 +287,7 @@ class Checkpoint:
         for k in range(steps):
             if k == steps - 1 and seen["before_last"] is not None:
                 self._throw(seen["before_last"])
-            before = self._random()
+            before = self._random(self.wary)
             try:
                 self._see(next(iterator), before)
             except StopIteration:
@@ -537,7 +546,8 @@ def _fill(part: Any, state: Any) -> bool:
 def _same(a: Any, b: Any) -> bool:
     """Whether two states are equal to the bit."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return _words(a) == _words(b) and (torch.equal(a, b) or _digest(a) == _digest(b))
+        alike = a.dtype == b.dtype and a.shape == b.shape and a.device.type == b.device.type
+        return alike and (torch.equal(a, b) or _digest(a) == _digest(b))
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
@@ -615,8 +625,8 @@ def _checksum(digest: str) -> bytes:
 
 def _damaged(path: Path) -> ValueError:
     return ValueError(
-        f"checkpoint: expected a whole file of `fit`, got {path.name}, which is damaged or "
-        "is not a checkpoint of this package"
+        f"checkpoint: expected a whole file of `fit`, got a damaged one: {path.name} is not a "
+        "checkpoint of this package"
     )
 
 

@@ -81,8 +81,8 @@ def explore(step: Any) -> Reach:
     Example:
         >>> net, rate = torch.nn.Linear(1, 1), 0.1
         >>> found = explore(lambda x: rate * net(x))
-        >>> list(found.leaves)[:2], found.leaves["net.in_features"].value
-        (['net.training', 'net.in_features'], 1)
+        >>> list(found.leaves)[:3], found.leaves["net.in_features"].value
+        (['rate', 'net.training', 'net.in_features'], 1)
     """
     found = Reach({}, {}, {}, set())
     met: dict[int, tuple[str, Any]] = {}  # keeps alive what it has the `id` of
