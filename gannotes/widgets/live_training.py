@@ -46,13 +46,14 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "width": (0, "whole"),
     "label": (0, "whole"),
     "bound": ("bernoulli", "name"),
-    "noise": ("given", "given, normal, uniform or clouds"),
+    "noise": ("given", "given, normal, uniform, clouds or many"),
+    "waves": (False, "switch"),
     "data": ("given", "name"),
 }
 _ANY = ("presets", "phase", "data", "theta", "phi", "batch", "rule", "momentum", "fall", "average")
 _ALL = (*_ANY, "speed", "seed", "width", "layers", "copy")
 CONTROLS: dict[str, tuple[str, ...]] = {
-    "gan": (*_ALL, "hold", "bound", "K", "gamma", "flip", "together", "noise"),
+    "gan": (*_ALL, "hold", "bound", "K", "gamma", "flip", "together", "noise", "waves"),
     "infogan": (*_ALL, "hold", "bound", "lam"),
     "cyclegan": (*_ALL, "hold", "bound", "lam"),
     "vae": (*_ALL, "N_z", "beta"),
@@ -238,9 +239,12 @@ _RANGES = {
     "share": lambda v: _number(v) and v < 1,
     "switch": lambda v: isinstance(v, bool),
     "adam or sgd": lambda v: v in ("adam", "sgd"),
-    "given, normal, uniform or clouds": lambda v: v in ("given", "normal", "uniform", "clouds"),
+    "given, normal, uniform, clouds or many": lambda v: v in _NOISES,
     "name": lambda v: isinstance(v, str),
 }
+
+
+_NOISES = ("given", "normal", "uniform", "clouds", "many")
 
 
 def _names(argument: str, names: Sequence[str] | None, known: Sequence[str]) -> list[str]:

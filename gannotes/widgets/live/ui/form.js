@@ -32,11 +32,13 @@ const TABLE = {
   flip: onOff("flip: the generator swaps the classes"),
   together: onOff("together: both move at once"),
   hold: onOff("Hold the generator"),
-  noise: menu("Noise", [["given", "as given"], ["normal", "normal, 2-D"], ["uniform", "uniform, 2-D"], ["clouds", "32 clouds in 5-D"]]),
+  noise: menu("Noise", [["given", "as given"], ["normal", "normal, 2-D"], ["uniform", "uniform, 2-D"], ["clouds", "32 clouds in 5-D"], ["many", "256 clouds in 8-D"]]),
+  waves: onOff("the critic sees sines and cosines"),
   width: { kind: "menu", label: "Width", options: [[0, "as given"], [8, "8"], [16, "16"], [32, "32"], [64, "64"], [128, "128"]], number: true },
   seed: count(() => "seed", "seed", 0, 20),
   speed: { kind: "menu", label: "Speed", options: SPEEDS, number: true },
 };
+const REST = ["noise", "waves", "K", "phi", "theta", "gamma", "lam", "beta", "N_z", "contrast", "batch", "rule", "momentum", "fall", "average", "width", "seed", "flip", "together"];
 const DATA = { given: "of this page", ring: "ring of 8", grid: "grid of 25", moons: "two moons", spiral: "spiral", drawn: "draw your own" };
 
 const makers = {
@@ -55,20 +57,27 @@ const makers = {
   switch: ({ label }, change) => check(label, change),
 };
 
+const boundsOf = (own) => (BOUNDS.some(([name]) => name === own) ? BOUNDS : [...BOUNDS, [own, own]]);
+
 // The controls by name; `change(key, value)` hears the reader. `show(state)` sets them all.
-export function form({ controls, datasets, layers, model, d, change }) {
-  const table = { ...TABLE };
+export function form({ controls, datasets, layers, first, kind, d, change }) {
+  const table = { ...TABLE, bound: menu("Bound", boundsOf(first.bound)) };
   if (Object.keys(datasets).length) table.data = menu("Data", Object.entries(DATA).filter(([key]) => key === "given" || key === "drawn" || key in datasets));
   if (d === 1) delete table.noise;
   const made = {};
   for (const name of controls) if (table[name]) made[name] = makers[table[name].kind](table[name], (v) => change(name, v));
   const boxes = layers.map((name) => [name, check(name, () => change("layers", boxes.filter(([, { input }]) => input.checked).map(([key]) => key).join(",")))]);
-  const node = (names) => names.filter((name) => made[name]).map((name) => made[name].node);
+  const nodes = (...names) => names.filter((name) => made[name]).map((name) => made[name].node);
   const show = (state) => {
     for (const [name, control] of Object.entries(made)) control.show(state[name]);
     const on = state.layers.split(",");
     boxes.forEach(([name, box]) => box.show(on.includes(name)));
   };
-  const layerBoxes = element("fieldset", { class: "gn-layers" }, element("legend", {}, "Layers"), ...boxes.map(([, box]) => box.node));
-  return { node, show, layerBoxes, has: (name) => name in made };
+  // What is rarely set: folded where there is much of it.
+  const rest = (folded) => {
+    const inside = element("div", {}, element("div", { class: "gn-settings" }, ...nodes(...REST)), ...(controls.includes("layers") && boxes.length
+      ? [element("fieldset", { class: "gn-layers" }, element("legend", {}, "Layers"), ...boxes.map(([, box]) => box.node))] : []));
+    return folded ? element("details", { class: "gn-more" }, element("summary", {}, "Settings"), inside) : inside;
+  };
+  return { nodes, show, rest };
 }

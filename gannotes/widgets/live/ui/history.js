@@ -41,7 +41,7 @@ export function historyChart(rows, title, lines) {
   const graph = chart(() => 112, (context, width, ink) => {
     const series = lines.map(({ name, level }) => (level ? [[], []] : rows.series(name)));
     const levels = lines.filter(({ level }) => level).map(({ level }) => level());
-    const x = [0, Math.max(200, rows.end)], box = { left: 46, right: width - 8, top: 6, bottom: 92, x, y: range(series.flatMap(([, v]) => v), levels) };
+    const x = [0, Math.max(200, rows.end)], box = { left: 46, right: width - 16, top: 6, bottom: 92, x, y: range(series.flatMap(([, v]) => v), levels) };
     const plot = panel(context, ink, box);
     plot.frame({ zero: false });
     lines.forEach(({ level, colour, dash = [], width: thick = 1.75 }, i) => {
@@ -50,7 +50,7 @@ export function historyChart(rows, title, lines) {
     });
   });
   graph.canvas.setAttribute("aria-label", title);
-  const say = (v) => (v === undefined ? "" : Number.isFinite(v) ? number(v, 2) : "\u221e");
+  const say = (v) => (v === undefined || v === null ? "" : Number.isFinite(v) ? number(v, 2) : "\u221e");
   const values = () => lines.map(({ name, level }) => (level ? level() : rows.last(name)));
   const show = () => {
     const now = values();

@@ -34,7 +34,7 @@ function centre(v, alive) {
 
 export function drawLine(context, width, ink, { layers, window, bound }) {
   if (!layers.curves) return;
-  const sides = { left: 46, right: width - 8, x: window[0] };
+  const sides = { left: 46, right: width - 16, x: window[0] };
   densities(context, ink, { ...sides, top: 6, bottom: 150 }, layers);
   critics(context, ink, { ...sides, top: 166, bottom: 276 }, layers, bound);
 }

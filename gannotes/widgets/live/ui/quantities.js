@@ -19,22 +19,22 @@ const defined = (row) => Object.fromEntries(Object.entries(row).filter(([, v]) =
 
 const V = { name: "V", colour: "--gn-D", words: "value" };
 const best = { name: "best", colour: "--gn-best", dash: [7, 3], words: "of the best critic" };
-const floorBest = { name: "floorBest", colour: "--gn-best", dash: [1, 3], words: "its floor" };
+const floor = (rows, name, colour, words = "its floor") => ({ level: () => rows.last(name), colour, dash: [1, 3], words });
 const nothing = (state, model) => ({ level: () => neutralValue(state.bound, model), colour: "--gn-muted", dash: [2, 4], width: 1, words: "knows nothing" });
-const js = [
+const js = (rows) => [
   { name: "js", colour: "--gn-q", words: "JS of data and samples" },
-  { name: "floor", colour: "--gn-p", dash: [2, 3], words: "of data and data" },
+  floor(rows, "floor", "--gn-p", "of data and data"),
 ];
 const evidence = { name: "evidence", colour: "--gn-p", dash: [7, 3] };
 
 // [title, lines] for each chart.
-export const chartsOf = (model, state) => ({
-  gan: [["Value", [V, best, floorBest, nothing(state)]], ["Divergence", js]],
+export const chartsOf = (model, state, rows) => ({
+  gan: [["Value", [V, best, floor(rows, "floorBest", "--gn-best"), nothing(state)]], ["Divergence", js(rows)]],
   infogan: [
     ["Value", [V, nothing(state)]],
     ["Information", [
-      { name: "information", colour: "--gn-q", words: "I(c; x\u2032)" }, { name: "informationFloor", colour: "--gn-q", dash: [2, 3], words: "its floor" },
-      { name: "entropy", colour: "--gn-best", dash: [7, 3], words: "H(c)" },
+      { name: "information", colour: "--gn-q", words: "I(c; x\u2032)" }, floor(rows, "informationFloor", "--gn-q"),
+      { ...floor(rows, "entropy", "--gn-best", "H(c)"), dash: [7, 3] },
     ]],
   ],
   cyclegan: [["Value", [V, nothing(state, "cyclegan")]], ["Cycle loss", [{ name: "cycle", colour: "--gn-q", words: "cycle loss" }]]],

@@ -6,7 +6,7 @@ const PLAYING = Symbol.for("gannotes.live.playing");
 
 // `ask()` gives {spec, settings, look}; `on` hears ready(message), frame(message), stopped(message), playing(whether), weights(message).
 export function session({ text, wasm, ask, on }) {
-  let engine = null, playing = false, waiting = true, step = 0, pace = {}, until = 0;
+  let engine = null, playing = false, waiting = true, step = 0, pace = {}, until = 0, looked = null;
   const heard = {
     ready(message) {
       waiting = false;
@@ -55,21 +55,27 @@ export function session({ text, wasm, ask, on }) {
   function begin() {
     waiting = true;
     step = 0;
-    send({ type: "start", wasm, ...ask() });
+    const asked = ask();
+    looked = asked.look;
+    send({ type: "start", wasm, ...asked });
   }
   function restart() {
-    const on = playing;
+    const again = playing;
     play(false);
     if (!engine) return open();
     begin();
-    if (on) play(true);
+    if (again) play(true);
   }
   function phase() {
     pause();
     open();
     send({ type: "phase" });
   }
-  const set = (settings) => send({ type: "set", settings }), look = (wanted) => send({ type: "look", look: wanted });
+  function set(settings, look) {
+    send({ type: "set", settings });
+    if (JSON.stringify(look) !== JSON.stringify(looked)) send({ type: "look", look });
+    looked = look;
+  }
   function speed(rate, interval) {
     pace = { rate: rate || Infinity, interval };
     if (playing) tell();
@@ -78,5 +84,5 @@ export function session({ text, wasm, ask, on }) {
     pause();
     engine?.close();
   }
-  return { open, play: () => play(true), pause, restart, phase, set, look, speed, close, get playing() { return playing; }, get opened() { return engine !== null; } };
+  return { open, play: () => play(true), pause, restart, phase, set, speed, close, get playing() { return playing; } };
 }

@@ -5,15 +5,22 @@ const NOISES = {
   normal: { law: "normal", d: 2 },
   uniform: { law: "uniform", d: 2, low: -1, high: 1 },
   clouds: { law: "corners", d: 5, sd: 0.1 },
+  many: { law: "corners", d: 8, sd: 0.1 },
 };
-const DRAWN = { sd: 0.05, window: [[-2.4, 2.4], [-2.4, 2.4]] };
+const WAVES = [1, 2, 4]; // frequencies
+const DRAWN = 0.05; // the deviation around a point that was drawn
+export const WINDOW = [[-2.4, 2.4], [-2.4, 2.4]]; // what is seen of a drawing
 
 // The bytes of a trait, half precision, as float32.
 export const weightsOf = (view) => Float32Array.from({ length: view.byteLength / 2 }, (_, i) => half(view.getUint16(2 * i, true)));
 
-// A chain of affine maps with another width, and another number of inputs.
-function resized(net, { width, inputs }) {
+// A chain of affine maps with another width, and another number of inputs; behind sines and cosines if `waves`.
+function resized(net, { width, inputs, waves = false }) {
   if (net.op !== "sequence") return net;
+  if (waves) {
+    const seen = resized(net, { width, inputs: net.layers[0].inputs * (1 + 2 * WAVES.length) });
+    return { ...seen, layers: [{ op: "waves", frequencies: WAVES }, ...seen.layers] };
+  }
   const affine = net.layers.filter(({ op }) => op === "linear"), last = affine.at(-1);
   const hidden = (n) => width || n;
   return {
@@ -29,7 +36,7 @@ function resized(net, { width, inputs }) {
 export function dataOf(state, { spec, datasets }) {
   if (state.data === "drawn") {
     const flat = state.points.length ? state.points : [0, 0], points = Array.from({ length: flat.length >> 1 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
-    return { law: "points", points, sd: DRAWN.sd };
+    return { law: "points", points, sd: DRAWN };
   }
   return datasets[state.data] ?? spec.data;
 }
@@ -37,10 +44,10 @@ export function dataOf(state, { spec, datasets }) {
 // The given weights are for the given networks and the first seed; everything else is drawn.
 export function specOf(state, figure) {
   const { spec, weights, first } = figure, base = NOISES[state.noise] ?? spec.base;
-  const own = state.seed === first.seed && state.width === 0 && base === spec.base;
-  const inputs = { G: base?.d }, resizable = spec.model === "gan" && !spec.labelled;
+  const own = state.seed === first.seed && state.width === 0 && base === spec.base && !state.waves;
+  const change = { G: { inputs: base?.d }, D: { waves: state.waves } }, resizable = spec.model === "gan" && !spec.labelled;
   const networks = own || !resizable ? spec.networks : Object.fromEntries(Object.entries(spec.networks)
-    .map(([name, net]) => [name, resized(net, { width: state.width, inputs: inputs[name] })]));
+    .map(([name, net]) => [name, resized(net, { width: state.width, ...change[name] })]));
   return { ...spec, networks, base, data: dataOf(state, figure), seed: state.seed, weights: own ? weights : null };
 }
 
@@ -68,6 +75,6 @@ export function lookOf(state, { spec, d }) {
   return {
     layers: [...new Set(["data", ...on, ...line, ...(ALWAYS[spec.model] ?? [])])],
     label: state.label,
-    ...(state.data === "drawn" ? { window: DRAWN.window } : {}),
+    ...(state.data === "drawn" ? { window: WINDOW } : {}),
   };
 }

@@ -2,7 +2,7 @@
 // widgets apart by ";". A part without "=" is the name of a preset.
 
 // A change of these starts the game again; all others are followed while it runs.
-export const RESTARTING = ["data", "points", "noise", "width", "seed"];
+export const RESTARTING = ["data", "points", "noise", "waves", "width", "seed"];
 
 export const slug = (name) => name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
 

@@ -43,9 +43,9 @@ function drawGame(context, width, ink, { layers, window, on, pen }) {
 }
 
 // One domain of a CycleGAN: its data, what is made for it, and threads from data back to data.
-const domain = ({ own, made, back, field }) => (context, width, ink, { layers, window, windows, on }) => {
+const domain = ({ own, made, back, field }) => (context, width, ink, { layers, window, other, on }) => {
   const { translations: t, critic } = layers;
-  plane(context, width, ink, own === "y" ? windows.other ?? window : window, (plot, box) => {
+  plane(context, width, ink, own === "y" ? other ?? window : window, (plot, box) => {
     if (on("critic") && critic) drawField(context, box, critic[field], ink);
     if (on("threads")) drawThreads(context, plot, t[own].subarray(0, 160), t[back].subarray(0, 160), ink("--gn-muted"));
     if (on("data")) drawCrosses(context, plot, t[own], ink("--gn-p"));
