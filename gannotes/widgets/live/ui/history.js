@@ -24,10 +24,10 @@ export function record() {
   };
 }
 
-// An interval that holds nearly all of the values and all of the levels.
-export function range(values, levels) {
-  const sorted = [...values].sort((a, b) => a - b), at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-  const all = [...(sorted.length ? [at(0.02), at(0.98), sorted.at(-1)] : []), ...levels.filter(Number.isFinite)];
+// An interval that holds nearly all of the values, all but a `share` at each end, and all of the levels.
+export function range(values, levels, share = 0.02) {
+  const sorted = [...values].sort((a, b) => a - b), at = (place) => sorted[Math.round(place * (sorted.length - 1))];
+  const all = [...(sorted.length ? [at(share), at(1 - share)] : []), ...levels.filter(Number.isFinite)];
   if (!all.length) return [0, 1];
   const low = Math.min(...all), high = Math.max(...all), room = 0.08 * (high - low) || 0.1;
   return [low - room, high + room];
@@ -41,11 +41,13 @@ export function historyChart(rows, title, lines) {
   const graph = chart(() => 112, (context, width, ink) => {
     const series = lines.map(({ name, level }) => (level ? [[], []] : rows.series(name)));
     const levels = lines.filter(({ level }) => level).map(({ level }) => level());
-    const x = [0, Math.max(200, rows.end)], box = { left: 46, right: width - 16, top: 6, bottom: 92, x, y: range(series.flatMap(([, v]) => v), levels) };
+    // A best critic's value may be a thousand times as large at first: of it, the last number counts.
+    const y = range(series.flatMap(([, v], i) => (lines[i].wild ? v.slice(-1) : v)), levels);
+    const box = { left: 46, right: width - 16, top: 6, bottom: 92, x: [0, Math.max(200, rows.end)], y };
     const plot = panel(context, ink, box);
     plot.frame({ zero: false });
     lines.forEach(({ level, colour, dash = [], width: thick = 1.75 }, i) => {
-      const [xs, values] = level ? [x, [level(), level()]] : series[i];
+      const [xs, values] = level ? [box.x, [level(), level()]] : series[i];
       if (Number.isFinite(values[0])) plot.line(xs, values, colour, thick, dash);
     });
   });

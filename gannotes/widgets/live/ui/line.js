@@ -21,7 +21,7 @@ function critics(context, ink, box, { curves, critic }, name) {
   const middle = pairs ? centre(best, alive) : 0, own = pairs ? centre(critic.v, alive) : 0;
   const t = Array.from(critic.v, (v) => f(pairs ? v - own : v + critic.middle));
   const wanted = Array.from(best, (v, i) => (alive[i] ? f(v - middle) : NaN));
-  const y = limits ?? range([...t.filter((_, i) => alive[i]), ...wanted].filter(Number.isFinite), []);
+  const y = limits ?? range([...t.filter((_, i) => alive[i]), ...wanted].filter(Number.isFinite), [], 0.1);
   const plot = panel(context, ink, { ...box, y });
   plot.line(at, t, "--gn-D", 2.5, [2, 3]);
   plot.line(Array.from(at).filter((_, i) => Number.isFinite(wanted[i])), wanted.filter(Number.isFinite), "--gn-best", 1.75, [9, 3, 2, 3]);

@@ -18,7 +18,7 @@ export function rowOf({ step, values, numbers }) {
 const defined = (row) => Object.fromEntries(Object.entries(row).filter(([, v]) => v !== undefined && v !== null));
 
 const V = { name: "V", colour: "--gn-D", words: "value" };
-const best = { name: "best", colour: "--gn-best", dash: [7, 3], words: "of the best critic" };
+const best = { name: "best", colour: "--gn-best", dash: [7, 3], words: "of the best critic", wild: true };
 const floor = (rows, name, colour, words = "its floor") => ({ level: () => rows.last(name), colour, dash: [1, 3], words });
 const nothing = (state, model) => ({ level: () => neutralValue(state.bound, model), colour: "--gn-muted", dash: [2, 4], width: 1, words: "knows nothing" });
 const js = (rows) => [

@@ -14,9 +14,9 @@ export function stage({ kind, d, state, pen, drawn }) {
   const scene = { layers: null, window: null, other: null, on: (layer) => state.layers.split(",").includes(layer), get bound() { return state.bound; }, get pen() { return pen(); } };
   const pictures = viewsOf(kind, d).map(({ title, height, draw }) => ({ title, ...chart(height, (context, width, ink) => scene.layers && draw(context, width, ink, scene)) }));
   const charts = chartsOf(kind, state, rows).map(([title, quantities]) => historyChart(rows, title, quantities));
-  const node = element("div", { class: "gn-live-body" },
+  const node = element("div", { class: `gn-live-body gn-${pictures.length}` },
     element("div", { class: "gn-pictures" }, ...pictures.map((picture) => picture.stage), caption),
-    element("div", { class: "gn-charts" }, ...charts.map((each) => each.node)), lines.node);
+    element("div", { class: "gn-charts" }, ...charts.map((each) => each.node), lines.node));
   let waiting = 0, step = 0;
   function paint() {
     waiting = 0;
