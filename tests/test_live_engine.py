@@ -314,14 +314,6 @@ def test_evidence_by_quadrature_is_the_closed_form_of_a_linear_decoder():
     assert found == pytest.approx(p.log_prob(x).tolist(), abs=1e-4)
 
 
-@needs_node
-def test_quantiles_of_the_normal_law():
-    at = [1e-6, 0.01, 0.3, 0.5, 0.9, 0.999999]
-    found = call(*[("measures", "quantile", [u]) for u in at])
-    wanted = torch.special.ndtri(torch.tensor(at, dtype=torch.float64)).tolist()
-    assert found == pytest.approx(wanted, abs=1e-9)
-
-
 # Descriptions
 
 

@@ -107,25 +107,3 @@ export function logIntegral(terms, weight) {
   for (const v of terms) sum += Math.exp(v - top);
   return top + Math.log(sum * weight);
 }
-// The quantile of N(0, 1), by Newton's method on a rational approximation of the distribution function.
-export function quantile(p) {
-  let x = 0;
-  for (let i = 0; i < 60; i++) {
-    const move = (normalDistribution(x) - p) / (Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI));
-    x -= Math.max(-1, Math.min(1, move));
-    if (Math.abs(move) < 1e-12) break;
-  }
-  return x;
-}
-function normalDistribution(x) { // a series near 0, a continued fraction far out
-  const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
-  if (Math.abs(x) < 3) {
-    let term = x, sum = x;
-    for (let k = 1; Math.abs(term) > 1e-17; k++) sum += term *= (x * x) / (2 * k + 1);
-    return 0.5 + density * sum;
-  }
-  let fraction = 0;
-  for (let k = 60; k > 0; k--) fraction = k / (Math.abs(x) + fraction);
-  const tail = density / (Math.abs(x) + fraction);
-  return x > 0 ? 1 - tail : tail;
-}

@@ -1,7 +1,7 @@
 // The numbers beside a picture: how far the samples are from the data, and each model's own quantities, with their floors.
 import { mean, sub } from "./operations.js";
 import { best, coverage, histogram, information, jensenShannon, logIntegral, logs } from "./measures.js";
-import { gridPoints, windowOf } from "./pictures.js";
+import { gaussianOf, gridPoints, windowOf } from "./pictures.js";
 import { random } from "./random.js";
 import { logDensity, sampleToy } from "./toys.js";
 
@@ -49,16 +49,16 @@ function ofGan(model) {
   const [reference] = this.references, { toys: [toy], spec } = this.game;
   const u = spec.labelled ? this.pictures.labels(MANY) : null;
   const out = { samples: this.against(copyOf(model.sample(MANY, u)), reference) };
-  const gaussian = this.pictures.gaussian();
-  if (gaussian && toy.d === 1) out.gaussian = this.exact(gaussian, toy);
+  const gaussian = gaussianOf(this.game);
+  if (gaussian && toy.d === 1) out.gaussian = exact(gaussian, toy, this.bound);
   return out;
 }
 // An affine generator on the line is a Gaussian: what the best critic attains, by quadrature, without a floor.
-Numbers.prototype.exact = function ({ mu, sigma }, toy) {
+function exact({ mu, sigma }, toy, name) {
   const at = gridPoints([[-60, 60]], 0, 12000), dx = 0.01;
   const logP = logDensity(toy, at), logQ = Float64Array.from(at, (x) => -(((x - mu) / sigma) ** 2) / 2 - Math.log(sigma) - HALF_LOG_2PI);
-  return { mu, sigma, js: jensenShannon(logP, logQ, dx), best: this.bound === "relativistic" ? null : best(this.bound, logP, logQ, dx) };
-};
+  return { mu, sigma, js: jensenShannon(logP, logQ, dx), best: name === "relativistic" ? null : best(name, logP, logQ, dx) };
+}
 
 // I(c; x') of the first code by histogram, with its floor: the same after the codes were exchanged among the samples.
 function ofInfo(model) {
@@ -95,19 +95,19 @@ function ofAutoencoder(model) {
   }
   const n = Math.min(POINTS, toy.sds[0] ? POINTS : toy.centres.length);
   const x = toy.sds[0] ? this.pictures.data(n) : this.pictures.matrix(Float32Array.from(toy.centres.slice(0, n).flat()), toy.d);
-  return { ...out, ...this.bounds(model, x) };
+  return { ...out, ...boundsOf(this, model, x) };
 }
-Numbers.prototype.bounds = function (model, x) {
-  const { spec, settings } = this.game, out = {};
+function boundsOf({ game, pictures }, model, x) {
+  const { spec, settings } = game, out = {};
   if (spec.model === "ali") {
     const back = model.decoder(model.encoder(x).rsample()).rsample();
     return { reconstruction: sub(back, x).values.reduce((s, v) => s + Math.abs(v), 0) / x.r };
   }
   const [likelihood, kl] = spec.model === "vae" ? model.terms(x, DRAWS) : model.terms(x, DRAWS, settings.contrast ?? 0);
   Object.assign(out, { elbo: mean(likelihood).item - mean(kl).item, kl: mean(kl).item, likelihood: mean(likelihood).item });
-  if (spec.base.d === 2) out.evidence = average(evidence(this.game, model, x, this.pictures.latent, 64));
+  if (spec.base.d === 2) out.evidence = average(evidence(game, model, x, pictures.latent, 64));
   return out;
-};
+}
 const average = (a) => a.reduce((s, v) => s + v, 0) / a.length;
 
 // log p(x) = log of the integral of p(x | z) N(z; 0, I), row by row; the latent plane is decoded once.

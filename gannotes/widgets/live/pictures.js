@@ -1,8 +1,9 @@
 // What can be drawn of a game, layer by layer: copies of numbers in the networks' coordinates, made of the running average of
 // the generator's weights and with noise of their own, so that looking does not change the course of the game.
-import { add, beside, columns, gradients, mean, neg, scale } from "./operations.js";
+import { columns, gradients, mean, neg, scale } from "./operations.js";
 import { bestOutput, bound, neutral } from "./bounds.js";
-import { quantile, histogram } from "./measures.js";
+import { quantile } from "../normal.js";
+import { histogram } from "./measures.js";
 import { random } from "./random.js";
 import { logDensity, sampleToy } from "./toys.js";
 
@@ -66,7 +67,7 @@ function field(D, x, middle) {
   return middle === 0 ? v : v.map((u) => u - middle);
 }
 function critic(model) {
-  const { tape, settings, spec } = this.game, u = (n) => this.condition(n, () => this.label), d = this.game.toys[0].d;
+  const { settings } = this.game, u = (n) => this.condition(n, () => this.label), d = this.game.toys[0].d;
   const name = settings.bound ?? "bernoulli";
   let middle = neutral(name);
   if (middle === null) {
@@ -98,26 +99,26 @@ function warp(model) {
 
 // On the line: the density of the data, that of the samples (exact for an affine generator), and the best critic.
 function curves(model) {
-  const { toys: [toy], settings, spec } = this.game;
+  const { toys: [toy], settings } = this.game;
   if (toy.d !== 1) return null;
-  const at = gridPoints(this.window, 0), logP = logDensity(toy, at), logQ = this.logSamples(model, at);
+  const at = gridPoints(this.window, 0), logP = logDensity(toy, at), logQ = logSamples(this, model, at);
   const of = bestOutput(settings.bound ?? "bernoulli");
   return { at, p: logP.map(Math.exp), q: logQ.map(Math.exp), best: logP.map((l, i) => of(l - logQ[i])) };
 }
-Pictures.prototype.logSamples = function (model, at) {
-  const gaussian = this.gaussian();
+function logSamples(pictures, model, at) {
+  const gaussian = gaussianOf(pictures.game);
   if (gaussian) return Float64Array.from(at, (x) => -(((x - gaussian.mu) / gaussian.sigma) ** 2) / 2 - Math.log(gaussian.sigma * Math.sqrt(2 * Math.PI)));
-  const [[low, high]] = this.window, bins = at.length, width = (high - low) / bins;
-  const shares = histogram(copy(model.sample(8192)), this.window, bins).subarray(0, bins);
+  const [[low, high]] = pictures.window, bins = at.length, width = (high - low) / bins;
+  const shares = histogram(copy(model.sample(8192)), pictures.window, bins).subarray(0, bins);
   return smooth(shares, 2).map((v) => Math.log(v / width));
-};
+}
 // mu and sigma of an affine generator of N(0, 1), or null.
-Pictures.prototype.gaussian = function () {
-  const { spec, networks } = this.game, layer = spec.networks.G?.layers ?? [spec.networks.G];
-  if (spec.base?.law !== "normal" || spec.base.d !== 1 || layer.length !== 1 || layer[0]?.op !== "linear") return null;
+export function gaussianOf({ spec, networks }) {
+  const layers = spec.networks.G.layers ?? [spec.networks.G];
+  if (spec.base.law !== "normal" || spec.base.d !== 1 || layers.length !== 1 || layers[0].op !== "linear") return null;
   const [W, b] = networks.G.parameters;
   return { mu: b.item, sigma: Math.abs(W.item) };
-};
+}
 // A Gaussian filter along a line of bins, which keeps the mass.
 function smooth(shares, sd) {
   const out = new Float64Array(shares.length), reach = 3 * sd;
@@ -136,7 +137,7 @@ function samplesOfGan(model) {
   return { x: copy(model.sample(n, this.condition(n))), label: labelled ? Uint16Array.from({ length: n }, (_, i) => i % labels) : null };
 }
 function samplesOfInfo(model) {
-  const { draw, game: { spec } } = this, z = model.draw(spec.base, SAMPLES), c = model.draw(spec.code, SAMPLES);
+  const { spec } = this.game, z = model.draw(spec.base, SAMPLES), c = model.draw(spec.code, SAMPLES);
   return { x: copy(model.generate(z, c)), code: copy(c), label: classes(copy(c), c.c, spec.code.categorical[0] ?? 0) };
 }
 const classes = (c, width, K) => (K ? Uint16Array.from({ length: c.length / width }, (_, i) => c.subarray(i * width, i * width + K).indexOf(1)) : null);
