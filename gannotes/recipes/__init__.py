@@ -84,9 +84,11 @@ from gannotes.recipes.four_points import (
     four_points_vae,
 )
 from gannotes.recipes.gan import (
+    Film,
     gan_parzen,
     mnist_classifier,
     mnist_gan,
+    mnist_gan_plain,
     ring,
     ring_generator,
     ring_penalised,
@@ -134,6 +136,7 @@ from gannotes.recipes.iwae import (
 )
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.redraw import distort, keep, kept, looks, start_classes
+from gannotes.recipes.judge import digit_features, judge_digits, real_digits
 from gannotes.recipes.refined import (
     Refined,
     best_gaussian,
@@ -190,6 +193,7 @@ from gannotes.recipes.vae import (
 from gannotes.runs import Sweep
 
 __all__ = [
+    "Film",
     "CONTESTANTS",
     "DIGITS",
     "IWAE_SAMPLES",
@@ -232,6 +236,7 @@ __all__ = [
     "digit_avb",
     "digit_corrections",
     "digit_decoder",
+    "digit_features",
     "digit_infogan",
     "digit_scores",
     "digit_vae",
@@ -281,11 +286,13 @@ __all__ = [
     "iwae_mnist_runs",
     "iwae_mnist_single",
     "iwae_vae",
+    "judge_digits",
     "keep",
     "kept",
     "looks",
     "mnist_classifier",
     "mnist_gan",
+    "mnist_gan_plain",
     "nearest_class_accuracy",
     "operations",
     "outline_scores",
@@ -301,6 +308,7 @@ __all__ = [
     "quick_avb",
     "quick_vae",
     "refined_vae",
+    "real_digits",
     "ring",
     "ring_generator",
     "ring_penalised",
@@ -348,6 +356,7 @@ RECIPES: dict[str, Callable[..., object]] = {
     for recipe in (
         mnist_classifier,
         mnist_gan,
+        mnist_gan_plain,
         gan_parzen,
         ring_plain,
         ring_penalised,
