@@ -134,9 +134,9 @@ from gannotes.recipes.iwae import (
     iwae_mnist_single,
     iwae_vae,
 )
+from gannotes.recipes.judge import digit_features, judge_digits, real_digits
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.redraw import distort, keep, kept, looks, start_classes
-from gannotes.recipes.judge import digit_features, judge_digits, real_digits
 from gannotes.recipes.refined import (
     Refined,
     best_gaussian,

@@ -85,31 +85,64 @@ def mnist_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = 13_000
     torch.set_num_threads(1)
     x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
     G, D = nets.image_generator(32).to(device), nets.varied_critic().to(device)
+    film = Film(steps)
+    digit_features(x[:1].cpu())  # that the judge is missing is better known now than in an hour
+    path = out / "mnist_gan"
+    trained = play_calmly(G, D, bounds.bernoulli, x, steps, seed, path, GAMMA, film)
+    film.save(out / "mnist_gan_film.npz")
+    _leave(trained, path, mnist_gan, seed, began)
+
+
+def play_calmly(
+    G: nn.Module,
+    D: nn.Module,
+    bound: bounds.Bound,
+    x: Tensor,
+    steps: int,
+    seed: int,
+    path: Path,
+    gamma: float,
+    film: "Film | None" = None,
+) -> nn.Module:
+    """Play a game of images with the remedies, and return the running average of the generator.
+
+    Slide: beyond the deck (mode collapse).
+
+    Args:
+        G: the generator, from 32 normal numbers.
+        D: the critic, as `nets.varied_critic`.
+        bound: the game.
+        x: the data `(L, 1, 28, 28)`.
+        steps: the number of steps, of 64 images each.
+        seed: of the batches.
+        path: the stem of the checkpoint.
+        gamma: the weight of the critic's squared slope at the data, on average over the steps.
+        film: takes pictures of the generator, if there is one.
+    """
     for net in (G, D):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    gan = GAN(nets.Autocast(G), nets.Autocast(D), standard_normal(32, x))
+    gan = GAN(nets.Autocast(G), nets.Autocast(D), standard_normal(32, x), bound)
     theta, phi = (Adam(net.parameters(), 5e-4, (0.0, 0.99), fused=True) for net in (G, D))
     falling = linear_decay(steps // 2, steps - steps // 2)
     decay = [LambdaLR(player, falling) for player in (theta, phi)]
     average = AveragedModel(G, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
-    film = Film(steps)
-    digit_features(x[:1].cpu())  # that the judge is missing is better known now than in an hour
 
     def one(batch: Tensor) -> dict[str, Tensor]:
         done = decay[0].last_epoch
-        film.shoot(done, G)
+        if film is not None:
+            film.shoot(done, G)
         if done % EVERY == 0:
-            penalise(D, batch, phi, EVERY * GAMMA)
+            penalise(D, batch, phi, EVERY * gamma)
         values = step_shared(gan, batch, theta, phi)
         average.update_parameters(G)
         for schedule in decay:
             schedule.step()
         return values
 
-    fit(one, data.Batches(x, 64, steps, seed), checkpoint=out / "mnist_gan.checkpoint")
-    film.shoot(steps, average.module)
-    film.save(out / "mnist_gan_film.npz")
-    _leave(average.module, out / "mnist_gan", mnist_gan, seed, began)
+    fit(one, data.Batches(x, 64, steps, seed), checkpoint=path.with_suffix(".checkpoint"))
+    if film is not None:
+        film.shoot(steps, average.module)
+    return average.module
 
 
 class Film(nn.Module):
@@ -126,6 +159,9 @@ class Film(nn.Module):
         >>> Film(1000, codes=2, frames=6).times
         [0, 8, 64, 216, 512, 1000]
     """
+
+    z: Tensor
+    images: Tensor
 
     def __init__(self, steps: int, codes: int = 24, frames: int = 40) -> None:
         super().__init__()
