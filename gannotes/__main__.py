@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from gannotes import runs
+from gannotes import runs, samplers
 from gannotes.recipes import RECIPES, SWEEPS, card
 from gannotes.runs import Run
 
@@ -91,6 +91,13 @@ def _report(options: argparse.Namespace) -> None:
     print("\n".join(runs.report(found, options.out / "report", SWEEPS)))
 
 
+def _sample(options: argparse.Namespace) -> None:
+    if options.list or options.name is None:
+        print(samplers.table())
+        return
+    samplers.save(options.name, options.count, options.seed, options.out, options.png)
+
+
 def _work(waiting: list[Run], options: argparse.Namespace) -> None:
     unknown = {run.configuration["recipe"] for run in waiting} - RECIPES.keys()
     if unknown:
@@ -168,6 +175,13 @@ def _parser() -> argparse.ArgumentParser:
     report = add("report", _report, "rebuild the tables and compare them with those shipped")
     for command in (resume, status, report):
         command.add_argument("out", type=Path, nargs="?", default=Path("runs"), help="(runs)")
+    sample = add("sample", _sample, "pictures from a shipped generator, values in [0, 1]")
+    sample.add_argument("name", nargs="?", metavar="NAME", help="see --list")
+    sample.add_argument("--list", action="store_true", help="all names, a line each")
+    sample.add_argument("--count", type=_at_least(1), default=60, help="how many (60)")
+    sample.add_argument("--seed", type=_at_least(0), default=0, help="of the noise (0)")
+    sample.add_argument("--out", type=Path, metavar="FILE.npy", help="for an array (N, h, w)")
+    sample.add_argument("--png", type=Path, metavar="SHEET.png", help="for the first hundred")
     return parser
 
 
