@@ -134,7 +134,7 @@ from gannotes.recipes.iwae import (
     iwae_mnist_single,
     iwae_vae,
 )
-from gannotes.recipes.judge import digit_features, judge_digits, real_digits
+from gannotes.recipes.judge import digit_features, digits_judged, judge_digits, real_digits
 from gannotes.recipes.mixture import Univariate, fgan_univariate, univariate, univariate_grid
 from gannotes.recipes.redraw import distort, keep, kept, looks, start_classes
 from gannotes.recipes.refined import (
@@ -240,6 +240,7 @@ __all__ = [
     "digit_infogan",
     "digit_scores",
     "digit_vae",
+    "digits_judged",
     "distort",
     "elbo_of",
     "enter",
@@ -371,6 +372,7 @@ RECIPES: dict[str, Callable[..., object]] = {
         fgan_univariate,
         *(fgan_mnist_single(name) for name in F_DIVERGENCES),
         kde_references,
+        digits_judged,
         *(vae_mnist_single(k) for k in (*PANELS, *TABLE)),
         vae_kde,
         *(iwae_mnist_single(k) for k in IWAE_SAMPLES),

@@ -21,6 +21,7 @@ from gannotes.recipes.card import start, write_card
 from gannotes.recipes.judge import DRAWN, digit_features, judge_digits
 
 Recipe = Callable[..., None]
+ACT = 13_000  # steps of the first act of a game
 EVERY, GAMMA = 8, 0.1  # the critic's slope is penalised every eighth step, eight times as much
 
 
@@ -66,7 +67,7 @@ def mnist_classifier(out: Path, seed: int = 0, device: str = "cpu") -> None:
     )
 
 
-def mnist_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = 13_000) -> None:
+def mnist_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = 20_500) -> None:
     """Train the generator of the plain game with the remedies, and film how its digits come about.
 
     The critic sees how varied a batch is, and every eighth step it is made flatter at the data;
@@ -85,7 +86,7 @@ def mnist_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = 13_000
     torch.set_num_threads(1)
     x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
     G, D = nets.image_generator(32).to(device), nets.varied_critic().to(device)
-    film = Film(steps)
+    film = Film(min(steps, ACT), steps)
     digit_features(x[:1].cpu())  # that the judge is missing is better known now than in an hour
     path = out / "mnist_gan"
     trained = play_calmly(G, D, bounds.bernoulli, x, steps, seed, path, GAMMA, film)
@@ -123,8 +124,7 @@ def play_calmly(
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     gan = GAN(nets.Autocast(G), nets.Autocast(D), standard_normal(32, x), bound)
     theta, phi = (Adam(net.parameters(), 5e-4, (0.0, 0.99), fused=True) for net in (G, D))
-    falling = linear_decay(steps // 2, steps - steps // 2)
-    decay = [LambdaLR(player, falling) for player in (theta, phi)]
+    decay = [LambdaLR(player, acts(steps)) for player in (theta, phi)]
     average = AveragedModel(G, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
 
     def one(batch: Tensor) -> dict[str, Tensor]:
@@ -145,27 +145,53 @@ def play_calmly(
     return average.module
 
 
+def acts(steps: int) -> Callable[[int], float]:
+    """A factor of the rates, which fall to zero: once, or twice in more than 13,000 steps.
+
+    Half of the first act is played at the full rate and three quarters of the second. The digits
+    still got better when the rates fell; so they were raised again.
+
+    Slide: beyond the deck (mode collapse).
+
+    Args:
+        steps: of the run.
+
+    Example:
+        >>> rate = acts(17_000)
+        >>> [rate(t) for t in (0, 6_500, 13_000, 13_001, 16_000, 16_500, 17_000)]
+        [1.0, 1.0, 0.0, 1.0, 1.0, 0.5, 0.0]
+    """
+    first, rest = min(steps, ACT), max(0, steps - ACT)
+    fall = linear_decay(first // 2, first - first // 2)
+    if not rest:
+        return fall
+    again = linear_decay(rest - rest // 4, rest // 4)
+    return lambda t: fall(t) if t <= first else again(t - first)
+
+
 class Film(nn.Module):
     """Pictures of the same codes during a run, denser at its beginning; part of its checkpoint.
 
     Slide: GAN / Training Algorithm (A02, F02).
 
     Args:
+        act: the steps of the first act, over which most pictures are spread.
         steps: of the run; the first picture is taken before it, the last one after.
         codes: how many codes are followed.
-        frames: how many pictures are taken at most.
+        frames: how many pictures are taken of the first act, at most; the second one has four.
 
     Example:
-        >>> Film(1000, codes=2, frames=6).times
-        [0, 8, 64, 216, 512, 1000]
+        >>> Film(1000, 1400, codes=2, frames=6).times
+        [0, 8, 64, 216, 512, 1000, 1100, 1200, 1300, 1400]
     """
 
     z: Tensor
     images: Tensor
 
-    def __init__(self, steps: int, codes: int = 24, frames: int = 40) -> None:
+    def __init__(self, act: int, steps: int, codes: int = 24, frames: int = 40) -> None:
         super().__init__()
-        self.times = sorted({round(steps * (i / (frames - 1)) ** 3) for i in range(frames)})
+        early = {round(act * (i / (frames - 1)) ** 3) for i in range(frames)}
+        self.times = sorted(early | {act + (steps - act) * i // 4 for i in range(1, 5)})
         generator = torch.Generator().manual_seed(7)
         self.register_buffer("z", torch.randn(codes, 32, generator=generator))
         self.register_buffer("images", torch.zeros(len(self.times), codes, 28, 28).byte())
@@ -181,8 +207,9 @@ class Film(nn.Module):
         G.train(training)
 
     def save(self, path: Path) -> None:
-        """Write `images` (8 bit) and the `steps` at which they were taken."""
-        np.savez_compressed(path, images=self.images.numpy(), steps=np.array(self.times))
+        """Write `images`, 8 bit but 16 greys, and the `steps` at which they were taken."""
+        greys = 17 * ((self.images.int() + 8) // 17)
+        np.savez_compressed(path, images=greys.byte().numpy(), steps=np.array(self.times))
 
 
 def _leave(G: nn.Module, path: Path, recipe: Recipe, seed: int, began: float) -> None:

@@ -1,11 +1,12 @@
 """What the shipped classifier says of drawn digits, and of real ones: a row of the table."""
 
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gannotes import data, metrics, nets, weights
+from gannotes import data, metrics, nets, results, weights
 
 DRAWN = 10_000  # digits that are judged, as many as there are to compare them with
 FEATURES = 10  # layers of the classifier up to its 64 features
@@ -88,6 +89,27 @@ def real_digits(count: int = DRAWN, seed: int = 0) -> Tensor:
     images = data.mnist("train")[0]
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     return images[chosen[:count]]
+
+
+def digits_judged(out: Path, seed: int = 0, device: str = "cpu") -> None:
+    """Judge real digits, and those of every shipped generator of the book's chapters.
+
+    Slide: beyond the deck (evaluation).
+
+    Args:
+        out: the folder for the table.
+        seed: of the noise, and of the choice of the real digits.
+        device: not used; the classifier runs on the processor.
+    """
+    from gannotes import samplers  # which draws with the networks of the recipes
+
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [{"source": "real digits", **judge_digits(real_digits(seed=seed))}]
+    for name, source in samplers.SOURCES.items():
+        if source.side == 28 and not name.startswith("summary_digits"):
+            drawn = torch.cat(list(samplers.draw(name, DRAWN, seed)))[:, None]
+            rows.append({"source": name, **judge_digits(drawn)})
+    results.write(out / "digits_judged.csv", rows)
 
 
 @cache
