@@ -40,6 +40,7 @@ lock: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/live.py
 
 # Does a test fail for every small change of the mathematics? Most of an hour; then only what changed.
 mutate: $(READY)

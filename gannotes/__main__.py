@@ -2,17 +2,25 @@
 
 import argparse
 import inspect
+import os
+import re
+import sys
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from difflib import get_close_matches
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from gannotes import runs, samplers
-from gannotes.recipes import RECIPES, SWEEPS, card
+from gannotes import __version__, runs, samplers
+from gannotes.recipes import RECIPES, SWEEPS
+from gannotes.recipes.frame import minutes as recorded
+from gannotes.recipes.ship import ship
 from gannotes.runs import Run
 
 Command = Callable[[argparse.Namespace], None]
+PROGRAM = "python -m gannotes"
+MOST = 10_000  # of what a command line counts: more is a slip
 ENDING = """
 run and resume may be said by any number of processes for the same folder, on all machines that
 share its disk: each run is computed once. They may be killed at any time.
@@ -28,39 +36,52 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: the words of the command line; those of this process without it.
 
     Raises:
-        SystemExit: if the command line or a folder is not in order, or if a run has failed.
+        SystemExit: with 1 if a run has failed, a folder is damaged or a number differs, with 2 if
+            the command line or a folder is not in order, with 130 if somebody has interrupted it.
 
     Example:
         >>> main(["list"])
         recipe ...
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         options.do(options)
-    except ValueError as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has read enough, as in `list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        _stop(130, f"Interrupted: {PROGRAM} {options.command}")
+    except (ValueError, OSError) as error:
+        _stop(2, f"{PROGRAM}: {error}")
+
+
+def _stop(code: int, *sentences: str) -> None:
+    """End with a reason for people and a number for programs."""
+    print(*sentences, sep="\n", file=sys.stderr)
+    raise SystemExit(code)
+
+
+# What each command does.
 
 
 def _list(options: argparse.Namespace) -> None:
-    minutes = card.minutes()
+    minutes = recorded()
     width = max(map(len, [*RECIPES, *SWEEPS]))
-    print(f"{'recipe':{width}}  minutes")
+    print(f"{'recipe':{width}}         takes")
     for name, recipe in RECIPES.items():
-        took = f"{minutes[name]:.0f}" if name in minutes else "?"
-        print(f"{name:{width}}  {took:>7}  {_summary(recipe)}")
-    print(f"\n{'sweep':{width}}  minutes")
+        took = _span(minutes[name]) if name in minutes else ""
+        print(f"{name:{width}}  {took:>12}  {_summary(recipe)}")
+    print(f"\n{'sweep':{width}}         takes")
     for name, sweep in SWEEPS.items():
         parts = [minutes.get(recipe) for recipe, _ in sweep.runs(0)]
         known = minutes.get(name, sum(part for part in parts if part is not None))
         more = "> " if None in parts and name not in minutes else ""
-        took = f"{more}{known:.0f}" if known else "?"
-        print(f"{name:{width}}  {took:>7}  {len(parts)} runs: {_summary(sweep.gather)}")
+        took = more + _span(known) if known else ""
+        print(f"{name:{width}}  {took:>12}  {len(parts)} runs: {_summary(sweep.train)}")
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.slurm is None:
-        runs.check_device(options.device)
+    _check_place(options)
     seeds = range(options.seeds) if options.seeds else [options.seed]
     members: dict[tuple[str, int], None] = {}  # in order, each once
     for seed in seeds:
@@ -71,24 +92,43 @@ def _run(options: argparse.Namespace) -> None:
         runs.lay_out(options.out, name, seed, options.device, options.threads, settings[name])
         for name, seed in members
     ]
-    _work([run for run in laid_out if runs.state(run) == "waiting"], options)
+    _work([run for run in runs.in_queue(laid_out) if runs.state(run) == "waiting"], options)
     rest = [run for run in laid_out if runs.state(run) in ("interrupted", "failed")]
     if rest:
-        print(f"{len(rest)} interrupted or failed before: python -m gannotes resume {options.out}")
+        print(f"{len(rest)} interrupted or failed before: {PROGRAM} resume {options.out}")
 
 
 def _resume(options: argparse.Namespace) -> None:
-    rest = [run for run in runs.find(options.out) if runs.state(run) not in ("done", "running")]
-    _work(rest, options)
+    if options.slurm is not None:
+        runs.check_cluster(options.out / "slurm", dict(options.slurm))
+    found = runs.in_queue(runs.find(options.out))
+    open_ = [run for run in found if runs.state(run) in ("waiting", "interrupted", "failed")]
+    known = [run for run in open_ if run.configuration["recipe"] in RECIPES]
+    problems = [f"{run.name}: {run.damage}" for run in found if run.damage]
+    problems += [
+        f"{run.name}: run.json: expected one of the recipes in `list`, got another version's"
+        for run in open_
+        if run not in known
+    ]
+    _work(known, options)
+    if problems:
+        _stop(1, *problems)
 
 
 def _status(options: argparse.Namespace) -> None:
-    print(runs.table(runs.find(options.out), card.minutes()))
+    print(runs.table(runs.in_queue(runs.find(options.out)), recorded()))
 
 
 def _report(options: argparse.Namespace) -> None:
-    found = runs.find(options.out)
-    print("\n".join(runs.report(found, options.out / "report", SWEEPS)))
+    lines = runs.report(runs.find(options.out), options.out / "report", SWEEPS)
+    print("\n".join(lines))
+    wrong = [line for line in lines if re.search("DIFFER|DAMAGED", line)]
+    if wrong:
+        _stop(1, f"{len(wrong)} of {len(lines)} lines differ or are damaged")
+
+
+def _ship(options: argparse.Namespace) -> None:
+    print("\n".join(ship(options.name, options.out, options.seed)))
 
 
 def _sample(options: argparse.Namespace) -> None:
@@ -98,27 +138,38 @@ def _sample(options: argparse.Namespace) -> None:
     samplers.save(options.name, options.count, options.seed, options.out, options.png)
 
 
+# What several of them do.
+
+
 def _work(waiting: list[Run], options: argparse.Namespace) -> None:
-    unknown = {run.configuration["recipe"] for run in waiting} - RECIPES.keys()
-    if unknown:
-        raise ValueError(f"run.json: expected recipes of {list(RECIPES)}, got {sorted(unknown)}")
     tasks = [(run, RECIPES[run.configuration["recipe"]]) for run in waiting]
     if options.slurm is not None:
         jobs = runs.submit(tasks, options.out / "slurm", dict(options.slurm))
         numbers = ", ".join(job.job_id for job in jobs) or "nothing"
-        print(f"Submitted {numbers}: python -m gannotes status {options.out}")
+        print(f"Submitted {numbers}: {PROGRAM} status {options.out}")
         return
     failed = []
     try:
         for run, end in runs.work(tasks, options.jobs):
             tqdm.write(f"{run.name}: {end}")
             failed += [run] if end == "failed" else []
-    except (BrokenProcessPool, KeyboardInterrupt):
-        raise SystemExit(f"Interrupted: python -m gannotes resume {options.out}") from None
+    except BrokenProcessPool:
+        _stop(1, f"A process was killed: {PROGRAM} resume {options.out}")
+    except KeyboardInterrupt:
+        _stop(130, f"Interrupted: {PROGRAM} resume {options.out}")
     if failed:
         reasons = ", ".join(str(run.folder / "traceback.txt") for run in failed)
-        raise SystemExit(f"{len(failed)} of {len(tasks)} runs failed: {reasons}")
-    print(f"In {options.out}/: python -m gannotes report {options.out}")
+        _stop(1, f"{len(failed)} of {len(tasks)} runs failed: {reasons}")
+    done = f"In {options.out}/" if tasks else f"Nothing waits in {options.out}/"
+    print(f"{done}: {PROGRAM} report {options.out}")
+
+
+def _check_place(options: argparse.Namespace) -> None:
+    """Refuse a device or a cluster before anything is laid out."""
+    if options.slurm is None:
+        runs.check_device(options.device)
+    else:
+        runs.check_cluster(options.out / "slurm", dict(options.slurm))
 
 
 def _settings(name: str, steps: int | None) -> dict[str, object]:
@@ -137,11 +188,21 @@ def _settings(name: str, steps: int | None) -> dict[str, object]:
 
 
 def _summary(function: Callable[..., object]) -> str:
-    return (inspect.getdoc(function) or "").splitlines()[0]
+    """The first line of a docstring, without its markup."""
+    line = (inspect.getdoc(function) or "").splitlines()[0]
+    return re.sub(r":\w+:`([^`]*)`|`([^`]*)`", r"\1\2", line)
+
+
+def _span(minutes: float) -> str:
+    return runs.span(60 * minutes)
+
+
+# The command line: a function and a line for each command.
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m gannotes", description=__doc__, epilog=ENDING)
+    parser = argparse.ArgumentParser(PROGRAM, description=__doc__, epilog=ENDING)
+    parser.add_argument("--version", action="version", version=f"gannotes {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def add(name: str, do: Command, text: str) -> argparse.ArgumentParser:
@@ -153,42 +214,65 @@ def _parser() -> argparse.ArgumentParser:
     run = add(
         "run", _run, "lay out the runs of a recipe or of a sweep, and compute those that wait"
     )
-    run.add_argument("name", choices=[*RECIPES, *SWEEPS], metavar="NAME", help="see list")
-    which = run.add_mutually_exclusive_group()
-    which.add_argument("--seed", type=_at_least(0), default=0, help="of one run (0)")
-    which.add_argument("--seeds", type=_at_least(1), metavar="N", help="the seeds from 0 to N - 1")
-    run.add_argument("--device", default="cpu", help="where to train (cpu)")
-    run.add_argument("--threads", type=_at_least(1), default=1, help="of torch (1)")
-    run.add_argument("--steps", type=_at_least(1), help="to try out: another number of steps")
-    run.add_argument("--out", type=Path, default=Path("runs"), help="the folder of all runs (runs)")
-    resume = add("resume", _resume, "go on with all that is neither done nor running")
-    for command in (run, resume):
-        command.add_argument("--jobs", type=_at_least(1), default=1, help="runs at a time (1)")
-        command.add_argument(
-            "--slurm",
-            nargs="*",
-            type=_pair,
-            metavar="KEY=VALUE",
-            help="submit to a cluster, a job for each run, with submitit's parameters",
-        )
+    resume = add("resume", _resume, "go on with all that is neither done, running nor queued")
     status = add("status", _status, "a line for each run: state, step, time spent, time left")
     report = add("report", _report, "rebuild the tables and compare them with those shipped")
-    for command in (resume, status, report):
+    shipped = add("ship", _ship, "copy a finished run's or sweep's files into the package")
+    _ask_what(add("sample", _sample, "pictures from a shipped generator, values in [0, 1]"))
+    _ask_which(run)
+    for command in (run, resume):
+        _ask_where(command)
+    shipped.add_argument("name", type=_name, metavar="NAME", help="see list")
+    shipped.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="of the run (0)")
+    for command in (resume, status, report, shipped):
         command.add_argument("out", type=Path, nargs="?", default=Path("runs"), help="(runs)")
-    sample = add("sample", _sample, "pictures from a shipped generator, values in [0, 1]")
-    sample.add_argument("name", nargs="?", metavar="NAME", help="see --list")
-    sample.add_argument("--list", action="store_true", help="all names, a line each")
-    sample.add_argument("--count", type=_at_least(1), default=60, help="how many (60)")
-    sample.add_argument("--seed", type=_at_least(0), default=0, help="of the noise (0)")
-    sample.add_argument("--out", type=Path, metavar="FILE.npy", help="for an array (N, h, w)")
-    sample.add_argument("--png", type=Path, metavar="SHEET.png", help="for the first hundred")
     return parser
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _ask_what(sample: argparse.ArgumentParser) -> None:
+    sample.add_argument("name", nargs="?", metavar="NAME", help="see --list")
+    sample.add_argument("--list", action="store_true", help="all names, a line each")
+    sample.add_argument("--count", type=_integer(1, 10**7), default=60, help="how many (60)")
+    sample.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="of the noise (0)")
+    sample.add_argument("--out", type=Path, metavar="FILE.npy", help="for an array (N, h, w)")
+    sample.add_argument("--png", type=Path, metavar="SHEET.png", help="for the first hundred")
+
+
+def _ask_which(run: argparse.ArgumentParser) -> None:
+    run.add_argument("name", type=_name, metavar="NAME", help="see list")
+    which = run.add_mutually_exclusive_group()
+    which.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="of one run (0)")
+    which.add_argument("--seeds", type=_integer(1), metavar="N", help="the seeds from 0 to N - 1")
+    run.add_argument("--device", default="cpu", help="where to train (cpu)")
+    run.add_argument("--threads", type=_integer(1), default=1, help="of torch (1)")
+    run.add_argument("--steps", type=_integer(1, 10**9), help="to try out: another number of steps")
+    run.add_argument("--out", type=Path, default=Path("runs"), help="the folder of all runs (runs)")
+
+
+def _ask_where(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobs", type=_integer(1), default=1, help="runs at a time (1)")
+    text = (
+        "submit to a cluster, a job for each run, with submitit's parameters: timeout_min (5), ..."
+    )
+    command.add_argument("--slurm", nargs="*", type=_pair, metavar="KEY=VALUE", help=text)
+
+
+def _name(text: str) -> str:
+    names = [*RECIPES, *SWEEPS]
+    if text not in names:
+        close = " or ".join(get_close_matches(text, names))
+        hint = f"did you mean {close}?" if close else f"{PROGRAM} list has them"
+        raise argparse.ArgumentTypeError(f"expected a recipe or a sweep, got {text!r}; {hint}")
+    return text
+
+
+def _integer(least: int, most: int = MOST) -> Callable[[str], int]:
     def integer(text: str) -> int:
-        if not text.removeprefix("-").isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected an integer >= {least}, got {text!r}")
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdecimal()) or not least <= int(text[:30]) <= most:
+            raise argparse.ArgumentTypeError(
+                f"expected an integer >= {least} and <= {most}, got {text:.40}"
+            )
         return int(text)
 
     return integer

@@ -1,8 +1,9 @@
 r"""Base distributions, and networks that return a distribution: torch `Distribution` objects.
 
 A base :math:`z \sim p_0` has event shape `(d,)`: `sample((N,))` is `(N, d)`, `sample((S, N))` is
-`(S, N, d)`. An encoder :math:`q_\phi(z \mid x)` or a decoder :math:`p_\theta(x \mid z)` is a
-network inside a module that reads its output as parameters:
+`(S, N, d)`. It is a module as well, which moves with the model that owns it. An encoder
+:math:`q_\phi(z \mid x)` or a decoder :math:`p_\theta(x \mid z)` is a network inside a module that
+reads its output as parameters:
 
 .. math::
 
@@ -14,12 +15,13 @@ network, and its `log_prob` says no.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self, TypeVar
 
 from torch import (
     Size,
     Tensor,
     arange,
-    as_tensor,
     cartesian_prod,
     cat,
     meshgrid,
@@ -40,8 +42,56 @@ from torch.distributions import (
 )
 from torch.special import ndtri
 
+from gannotes import checks
 
-def standard_normal(d: int, like: Tensor | None = None) -> Independent:
+Law = TypeVar("Law", bound=nn.Module)
+
+
+class Base(nn.Module, Independent):
+    r"""A law without inputs, :math:`p_0(z)`, as a module: it follows the model that owns it.
+
+    It is torch's law in every respect, and its parameters are a buffer: `.to(device)` and
+    `.double()` of a model reach its base, which then draws there and in that type. The buffer
+    holds ones, to which the numbers of the law are applied, so that they are exact in every type;
+    no `state_dict` holds it.
+
+    Slide: Optimisation, step 1 (E22).
+
+    Args:
+        family: maps ones `(d,)` to the law.
+        d: how many.
+        event_dims: the number of dimensions at the end of the law's batch shape that belong to the
+            event, 1 for independent coordinates and 0 for a law of vectors.
+
+    Example:
+        >>> p_0 = Base(lambda one: Normal(0 * one, 3 * one), d=2)
+        >>> p_0.event_shape, p_0.double().sample((5,)).dtype
+        (torch.Size([2]), torch.float64)
+    """
+
+    one: Tensor
+
+    def __init__(self, family: Callable[..., Distribution], d: int, event_dims: int = 1) -> None:
+        nn.Module.__init__(self)
+        self.register_buffer("one", ones(checks.count("d", d)), persistent=False)
+        self.family = family
+        Independent.__init__(self, family(self.one), event_dims)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        self.one.fill_(1)  # `to_empty` leaves anything in it
+        self.base_dist = self.family(self.one)
+        return self
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Independent:
+        """The same law for every entry of a batch; it stays where it is."""
+        return Independent(self.base_dist, self.reinterpreted_batch_ndims).expand(batch_shape)
+
+    def extra_repr(self) -> str:
+        return repr(self.base_dist)
+
+
+def standard_normal(d: int, like: Tensor | None = None) -> Base:
     r""":math:`p_0(z) = N(z; 0, I_d)`.
 
     Slide: Optimisation, step 1 (E22).
@@ -54,13 +104,10 @@ def standard_normal(d: int, like: Tensor | None = None) -> Independent:
         >>> standard_normal(3).sample((5,)).shape
         torch.Size([5, 3])
     """
-    one = _ones(d, like)
-    return Independent(Normal(0 * one, one), 1)
+    return _like(Base(_normal, d), like)
 
 
-def uniform(
-    d: int, low: float = -1.0, high: float = 1.0, like: Tensor | None = None
-) -> Independent:
+def uniform(d: int, low: float = -1.0, high: float = 1.0, like: Tensor | None = None) -> Base:
     r""":math:`p_0(z) = U_d(\mathrm{low}, \mathrm{high})`, independent coordinates.
 
     Slide: Optimisation, step 1 (E22).
@@ -72,19 +119,18 @@ def uniform(
         like: as for `standard_normal`.
 
     Raises:
-        ValueError: if `high` is not above `low`.
+        ValueError: if `high` is not above `low`, or an end is not finite.
 
     Example:
-        >>> uniform(2).log_prob(as_tensor([0.5, -0.5])).exp()
+        >>> uniform(2).log_prob(ones(2) / 2).exp()
         tensor(0.2500)
     """
-    if not high > low:
+    if not checks.number("high", high) > checks.number("low", low):
         raise ValueError(f"high: expected a number above low = {low}, got {high}")
-    one = _ones(d, like)
-    return Independent(Uniform(low * one, high * one), 1)
+    return _like(Base(partial(_uniform, low, high), d), like)
 
 
-def corners(d: int, sd: float = 0.1, like: Tensor | None = None) -> MixtureSameFamily:
+def corners(d: int, sd: float = 0.1, like: Tensor | None = None) -> Base:
     r"""Separate clouds, one at each corner of a cube: a base that falls apart.
 
     .. math::
@@ -101,20 +147,55 @@ def corners(d: int, sd: float = 0.1, like: Tensor | None = None) -> MixtureSameF
             2017.
 
     Args:
-        d: the dimension.
+        d: the dimension, at most 20: there are :math:`2^d` clouds.
         sd: the standard deviation of each cloud.
         like: as for `standard_normal`.
+
+    Raises:
+        ValueError: if `sd` is not positive, or `d` too large.
 
     Example:
         >>> corners(5).sample((100,)).round().abs().mean()
         tensor(1.)
     """
-    one = _ones(d, like)
-    if not sd > 0:
-        raise ValueError(f"sd: expected a positive number, got {sd}")
-    centres = cartesian_prod(*[stack([-one[0], one[0]])] * d).reshape(-1, d)
-    clouds = Independent(Normal(centres, sd * ones_like(centres)), 1)
-    return MixtureSameFamily(Categorical(ones_like(centres[:, 0])), clouds)
+    checks.count("d", d, most=20)
+    return _like(Base(partial(_clouds, checks.positive("sd", sd)), d, 0), like)
+
+
+# Unchecked: a number that is not finite is for `ascend` to refuse, which names the step.
+
+
+def _normal(one: Tensor) -> Normal:
+    return Normal(0 * one, one, validate_args=False)
+
+
+def _uniform(low: float, high: float, one: Tensor) -> Uniform:
+    return Uniform(low * one, high * one, validate_args=False)
+
+
+def _clouds(sd: float, one: Tensor) -> MixtureSameFamily:
+    centres = cartesian_prod(*[stack([-one[0], one[0]])] * len(one)).reshape(-1, len(one))
+    clouds = Normal(centres, sd * ones_like(centres), validate_args=False)
+    weights = Categorical(ones_like(centres[:, 0]), validate_args=False)
+    return MixtureSameFamily(weights, Independent(clouds, 1), validate_args=False)
+
+
+def _classes(one: Tensor) -> OneHotCategorical:
+    law = _unchecked_classes(probs=one)
+    law._validate_args = not one.is_meta  # what is not one-hot has no probability
+    return law
+
+
+def _unchecked_classes(**parameters: Tensor) -> OneHotCategorical:
+    """Torch checks the law that it holds inside whatever it was told."""
+    default = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        law = OneHotCategorical(**parameters, validate_args=False)
+    finally:
+        Distribution.set_default_validate_args(default)
+    law._categorical._validate_args = False
+    return law
 
 
 class Gaussian(nn.Module):
@@ -152,7 +233,7 @@ class Gaussian(nn.Module):
     def __init__(self, net: nn.Module, log_sd: Tensor | None = None, event_dims: int = 1) -> None:
         super().__init__()
         self.net = net
-        self.event_dims = _event_dims(event_dims)
+        self.event_dims = checks.count("event_dims", event_dims)
         if isinstance(log_sd, nn.Parameter):
             self.log_sd = log_sd
         else:
@@ -203,14 +284,14 @@ class Bernoulli(nn.Module):
     def __init__(self, net: nn.Module, event_dims: int = 1) -> None:
         super().__init__()
         self.net = net
-        self.event_dims = _event_dims(event_dims)
+        self.event_dims = checks.count("event_dims", event_dims)
 
     def forward(self, z: Tensor) -> Independent:
         """Map latent points `(..., N, k)` to a distribution of batch shape `(..., N)`."""
         return Independent(torch_distributions.Bernoulli(logits=self.net(z)), self.event_dims)
 
 
-def one_hot(K: int, like: Tensor | None = None) -> OneHotCategorical:
+def one_hot(K: int, like: Tensor | None = None) -> Base:
     r"""A categorical code, :math:`c \in \{e_1, \dots, e_K\}`, all of them equally likely.
 
     Slide: InfoGAN / Loss function (E28): the code of the digit.
@@ -223,13 +304,15 @@ def one_hot(K: int, like: Tensor | None = None) -> OneHotCategorical:
         >>> one_hot(10).sample((5,)).sum(-1)
         tensor([1., 1., 1., 1., 1.])
     """
-    return OneHotCategorical(_ones(K, like))
+    return _like(Base(_classes, checks.count("K", K), 0), like)
 
 
-class Product(Distribution):
+class Product(nn.Module, Distribution):
     r"""Independent laws of vectors side by side, :math:`p(c) = \prod_j p_j(c_j)`.
 
     .. math:: \log p(c) = \sum_j \log p_j(c_j), \qquad H(c) = \sum_j H(c_j)
+
+    Parts that are modules, such as `one_hot` and `uniform`, follow it to a device.
 
     Slide: InfoGAN / Loss function (E28): several independent codes.
 
@@ -249,6 +332,7 @@ class Product(Distribution):
     arg_constraints = {}
 
     def __init__(self, parts: Sequence[Distribution]) -> None:
+        nn.Module.__init__(self)
         self.parts = tuple(parts)
         shapes = {part.batch_shape for part in self.parts}
         if len(shapes) != 1 or any(len(part.event_shape) != 1 for part in self.parts):
@@ -256,8 +340,12 @@ class Product(Distribution):
             raise ValueError(
                 f"parts: expected laws of vectors with one batch shape, got (batch, event) {came}"
             )
+        for j, part in enumerate(self.parts):
+            if isinstance(part, nn.Module):
+                self.add_module(str(j), part)
         self.widths = [part.event_shape[0] for part in self.parts]
-        super().__init__(shapes.pop(), Size([sum(self.widths)]), validate_args=False)
+        event_shape = Size([sum(self.widths)])
+        Distribution.__init__(self, shapes.pop(), event_shape, validate_args=False)
 
     @property
     def mean(self) -> Tensor:
@@ -307,9 +395,9 @@ def codes(
         >>> p_c.event_shape, p_c.entropies()
         (torch.Size([12]), tensor([2.3026, 0.6931, 0.6931]))
     """
-    return Product(
-        [*(one_hot(K, like) for K in categorical), *(uniform(1, like=like),) * continuous]
-    )
+    checks.count("continuous", continuous, least=0)
+    parts = [*(one_hot(K) for K in categorical), *(uniform(1),) * continuous]
+    return _like(Product(parts), like)
 
 
 class Code(nn.Module):
@@ -329,7 +417,9 @@ class Code(nn.Module):
             infinite density.
 
     Raises:
-        ValueError: when called, if the network's output has another width.
+        TypeError: if a number is of another type.
+        ValueError: if a number is negative, or there is no code; when called, if the network's
+            output has another width.
 
     Example:
         >>> Q = Code(nn.Linear(6, 10 + 2 * 2), categorical=(10,), continuous=2)(ones(5, 6))
@@ -346,9 +436,9 @@ class Code(nn.Module):
     ) -> None:
         super().__init__()
         self.net = net
-        self.categorical = tuple(categorical)
-        self.continuous = continuous
-        self.floor = floor
+        self.categorical = tuple(checks.count("categorical", K) for K in categorical)
+        self.continuous = checks.count("continuous", continuous, least=0)
+        self.floor = checks.number("floor", floor, low=0)
 
     def forward(self, x: Tensor) -> Product:
         """Map inputs `(..., N, *inputs)` to a law of batch shape `(..., N)`."""
@@ -357,9 +447,7 @@ class Code(nn.Module):
         if raw.shape[-1] != sum(widths):
             raise ValueError(f"net: expected {sum(widths)} outputs, got {raw.shape[-1]}")
         *logits, mean, log_sd = raw.split(widths, -1)
-        parts: list[Distribution] = [
-            OneHotCategorical(logits=r, validate_args=False) for r in logits
-        ]
+        parts: list[Distribution] = [_unchecked_classes(logits=r) for r in logits]
         sd = self.floor + log_sd.exp()
         for k in range(self.continuous):
             one = slice(k, k + 1)
@@ -475,7 +563,7 @@ class Deterministic(nn.Module):
     def __init__(self, net: nn.Module, event_dims: int = 1) -> None:
         super().__init__()
         self.net = net
-        self.event_dims = _event_dims(event_dims)
+        self.event_dims = checks.count("event_dims", event_dims)
 
     def forward(self, x: Tensor) -> Sampler:
         """Map inputs `(..., N, *inputs)` to a point mass of batch shape `(..., N)`."""
@@ -512,8 +600,8 @@ def gaussian_fit(z: Tensor) -> Independent:
         ValueError: if there are fewer than two samples.
 
     Example:
-        >>> gaussian_fit(as_tensor([[0.0], [2.0]])).mean
-        tensor([1.])
+        >>> gaussian_fit(stack([ones(1), 3 * ones(1)])).mean
+        tensor([2.])
     """
     if z.ndim < 2 or len(z) < 2:
         raise ValueError(f"z: expected at least two samples (N_z, ..., N, k), got {tuple(z.shape)}")
@@ -547,19 +635,25 @@ def latent_grid(n: int, like: Tensor | None = None) -> Tensor:
         >>> latent_grid(4)[0, :, 1]
         tensor([-1.1503, -0.3186,  0.3186,  1.1503])
     """
-    if n < 1:
-        raise ValueError(f"n: expected a positive number of rows, got {n}")
-    quantile = ndtri((arange(n) + 0.5).to(_ones(n, like)) / n)
+    grid = arange(checks.count("n", n)) + 0.5
+    quantile = ndtri(grid.to(ones(1) if like is None else checks.floating("like", like)) / n)
     return stack(meshgrid(quantile, quantile, indexing="ij"), -1)
 
 
-def _event_dims(event_dims: int) -> int:
-    if event_dims < 1:
-        raise ValueError(f"event_dims: expected a positive number, got {event_dims}")
-    return event_dims
+def _like(law: Law, like: Tensor | None) -> Law:
+    return law if like is None else law.to(checks.floating("like", like))
 
 
-def _ones(d: int, like: Tensor | None) -> Tensor:
-    if d < 1:
-        raise ValueError(f"d: expected a positive dimension, got {d}")
-    return ones(d) if like is None else as_tensor(1.0).to(like).repeat(d)
+def adaptive(q: Distribution) -> Distribution:
+    """Adaptive contrast: the Gaussian with the moments of 32 samples.
+
+    Slide: beyond the deck (I09; behind the rows "AVB + AC" of T04).
+
+    Args:
+        q: the encoder's law.
+
+    Example:
+        >>> adaptive(standard_normal(2)).event_shape
+        torch.Size([2])
+    """
+    return gaussian_fit(q.sample(Size((32,))))

@@ -11,7 +11,7 @@ gradient.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
+from gannotes import checks
 from gannotes.checkpoint import Checkpoint
 
 History = dict[str, Tensor]
@@ -38,8 +39,10 @@ def ascend(phi: Optimizer, objective: Tensor) -> Tensor:
         The objective before the move, detached.
 
     Raises:
+        TypeError: if `phi` is no optimiser.
         FloatingPointError: if the objective or a gradient is not finite; no parameter was touched.
-        ValueError: if the objective does not depend on the player's parameters.
+        ValueError: if the objective does not depend on the player's parameters, or if `phi` was
+            made with `maximize=True`, which would turn its direction round.
 
     Example:
         >>> x = torch.tensor([1.0], requires_grad=True)
@@ -48,7 +51,7 @@ def ascend(phi: Optimizer, objective: Tensor) -> Tensor:
         >>> x.item()
         0.800000011920929
     """
-    _differentiate(objective, -1, phi)
+    _differentiate(objective, -1, phi=phi)
     phi.step()
     return objective.detach()
 
@@ -63,7 +66,7 @@ def descend(theta: Optimizer, objective: Tensor) -> Tensor:
         >>> descend(torch.optim.SGD([x], lr=0.1), (x**2).sum())
         tensor(1.)
     """
-    _differentiate(objective, 1, theta)
+    _differentiate(objective, 1, theta=theta)
     theta.step()
     return objective.detach()
 
@@ -92,8 +95,8 @@ def descend_ascend(theta: Optimizer, phi: Optimizer, objective: Tensor) -> Tenso
         >>> round(torch.cat([x, y]).norm().item(), 4)  # (1 + 0.1^2)^50: a spiral outwards
         1.6446
     """
-    _differentiate(objective, 1, theta, phi)
-    for parameter in _parameters(phi):
+    _differentiate(objective, 1, theta=theta, phi=phi)
+    for parameter in _parameters("phi", phi):
         if parameter.grad is not None:
             parameter.grad.neg_()
     theta.step()
@@ -101,22 +104,70 @@ def descend_ascend(theta: Optimizer, phi: Optimizer, objective: Tensor) -> Tenso
     return objective.detach()
 
 
-def _parameters(*players: Optimizer) -> list[Tensor]:
-    return [p for player in players for group in player.param_groups for p in group["params"]]
+def owners(K: int = 1, **players: Sequence[Any]) -> None:
+    r"""Refuse optimisers that do not own their player, before anything moves.
+
+    An optimiser must own a parameter of its player, and none that is another player's alone: two
+    of them that were exchanged, or one for everybody, would train nonsense without a word.
+
+    Slide: beyond the deck.
+
+    Args:
+        K: a number of moves, a positive integer.
+        **players: by their letters, an optimiser and the networks whose parameters it moves.
+
+    Raises:
+        TypeError: if an optimiser is none, or `K` no integer.
+        ValueError: if it owns nothing of its player or something of another's, if it was made with
+            `maximize=True`, or if `K` is not positive.
+
+    Example:
+        >>> G, D = torch.nn.Linear(2, 1), torch.nn.Linear(1, 1)
+        >>> theta, phi = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (G, D))
+        >>> owners(theta=(theta, G), phi=(phi, D))
+        >>> owners(theta=(phi, G), phi=(theta, D))
+        Traceback (most recent call last):
+        ValueError: theta: expected an optimiser of its own player, got one of phi's parameters
+    """
+    checks.count("K", K)
+    owned = {
+        name: {id(p) for network in networks for p in network.parameters()}
+        for name, (_, *networks) in players.items()
+    }
+    for name, (optimiser, *_) in players.items():
+        moved = {id(p) for p in _parameters(name, optimiser)}
+        for other in owned:
+            if not moved.isdisjoint(owned[other] - owned[name]):
+                wanted = "expected an optimiser of its own player"
+                raise ValueError(f"{name}: {wanted}, got one of {other}'s parameters")
+        if moved.isdisjoint(owned[name]):
+            raise ValueError(f"{name}: expected an optimiser of its player, got one of others")
 
 
-def _differentiate(objective: Tensor, sign: int, *players: Optimizer) -> None:
+def _parameters(name: str, player: Optimizer) -> list[Tensor]:
+    """What an optimiser owns, if it is one, and if it descends as all of torch's do."""
+    checks.kind(name, player, Optimizer)
+    if any(group.get("maximize") for group in player.param_groups):
+        wanted = "expected an optimiser without maximize, which would turn the move round"
+        raise ValueError(f"{name}: {wanted}, got maximize=True")
+    return [p for group in player.param_groups for p in group["params"]]
+
+
+def _differentiate(objective: Tensor, sign: int, **movers: Optimizer) -> None:
     """Give the players' parameters, and no others, the gradient of `sign * objective`."""
-    if not objective.isfinite().all():
+    owned = {name: _parameters(name, player) for name, player in movers.items()}
+    parameters = [p for own in owned.values() for p in own]
+    if len(movers) > 1 and len({id(p) for p in parameters}) < len(parameters):
+        raise ValueError(f"{', '.join(movers)}: expected two players, got one parameter twice")
+    if not checks.kind("objective", objective, Tensor).isfinite().all():
         raise FloatingPointError(f"objective: expected finite values, got {objective.tolist()}")
-    for player in players:
+    for player in movers.values():
         player.zero_grad()
-    parameters = _parameters(*players)
     if objective.requires_grad:
         (sign * objective).sum().backward(inputs=parameters)
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if not gradients:
+    if any(all(p.grad is None for p in own) for own in owned.values()):
         raise ValueError("objective: expected a function of the player's parameters")
+    gradients = [p.grad for p in parameters if p.grad is not None]
     if get_total_norm(gradients).isfinite():  # one quick pass, which huge gradients overflow
         return
     shapes = [tuple(g.shape) for g in gradients if not g.isfinite().all()]
@@ -137,12 +188,21 @@ def fit(
 ) -> History:
     r"""Call `step` on every batch and keep what it returns: the only loop there is.
 
-    With `checkpoint`, everything that `step` refers to and that has a state (modules, optimisers,
-    schedulers, generators; in its arguments if it is a `functools.partial`, in its closure and
-    globals otherwise) is saved every so many steps together with torch's random state. A run that
-    is killed at any instant and started again continues from there and ends with bit-identical
-    parameters on the same number of threads, provided that `batches` starts with the same batches
-    again: those already seen are skipped.
+    With `checkpoint`, everything that `step` can reach and that may change is saved every so many
+    steps, together with the random states of torch, numpy and Python: modules (with their mode and
+    all buffers), optimisers, schedules, averages, generators, plain tensors and arrays, numbers,
+    whether in arguments, closures, globals, attributes or containers. A run that is killed at any
+    instant and started again by the same program goes on from there and ends with bit-identical
+    parameters. It is refused at the first step if it changes what no file can hold (iterators,
+    sets of several objects, containers or optimisers that it makes on the way), and it is refused
+    before anything is touched if the program begins otherwise than the one that was killed:
+    another optimiser, rate, precision, seed or network, other code or batches, another number of
+    threads, or **another version** of torch, numpy, Python or this package, which may round
+    differently.
+
+    Batches already seen are drawn again and compared; those that are drawn with a generator that
+    the file holds go on with it. A loader with a `state_dict` says itself where it is; a torch
+    `DataLoader` that shuffles and has none is refused.
 
     Slide: GAN / Training Algorithm (A01, A02).
 
@@ -160,8 +220,10 @@ def fit(
     Raises:
         FloatingPointError: at the first objective or gradient that is not finite, with the number
             of the step.
-        ValueError: if the checkpoint belongs to something else, or if `step` refers to nothing to
-            save.
+        ValueError: if `step` returns no dictionary of tensors, or other series than at first; with
+            `checkpoint` also if the file is damaged or of another run, if `step` uses what no file
+            can hold, or nothing to save. The attribute `history` of an error holds the series of
+            the steps so far.
 
     Example:
         >>> x = torch.nn.Linear(1, 1, bias=False)
@@ -170,21 +232,49 @@ def fit(
         >>> history["loss"].shape, bool(history["loss"][-1] < 1e-6)
         (torch.Size([50]), True)
     """
-    iterator = iter(batches)
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise ValueError(f"every: expected an integer >= 1, got {every!r}")
     saved = None if checkpoint is None else Checkpoint(checkpoint, step)
-    rows = [] if saved is None else saved.resume(iterator)
+    left, rows = (iter(batches), []) if saved is None else saved.resume(batches)
     total = len(batches) if isinstance(batches, Sized) else None
     shown = {} if progress else {"disable": True}  # otherwise tqdm asks the environment
-    for batch in tqdm(iterator, initial=len(rows), total=total, leave=False, **shown):
-        try:
-            row = step(batch)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"step {len(rows)}: {error}") from None
-        rows.append({name: value.detach() for name, value in row.items()})
-        if saved is not None and len(rows) % every == 0:
-            saved.write(rows, total)
+    try:
+        for batch in tqdm(left, initial=len(rows), total=total, leave=False, **shown):
+            try:
+                row = step(batch)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"step {len(rows)}: {error}") from None
+            rows.append(_row(row, rows))
+            if saved is not None and len(rows) % every == 0:
+                saved.write(rows, total)
+            elif saved is not None and len(rows).bit_count() == 1:  # 1, 2, 4, ...
+                saved.rehearse(rows)
+    except Exception as error:
+        error.history = _stack(rows)  # type: ignore[attr-defined]
+        raise
     if saved is not None:
         saved.write(rows, len(rows))
+    return _stack(rows)
+
+
+def _row(row: Any, before: list[History]) -> History:
+    """What a step has returned, detached; refused if it does not continue the series."""
+    if not isinstance(row, dict) or not all(isinstance(value, Tensor) for value in row.values()):
+        came = {k: type(v).__name__ for k, v in row.items()} if isinstance(row, dict) else row
+        raise ValueError(f"step: expected a dictionary of tensors to be returned, got {came!r}")
+    if before and _form(row) != _form(before[0]):
+        raise ValueError(
+            f"step: expected series like those of the first step, {_form(before[0])}, "
+            f"got {_form(row)} at step {len(before)}"
+        )
+    return {name: value.detach() for name, value in row.items()}
+
+
+def _form(row: History) -> dict[str, str]:
+    return {name: f"{value.dtype} {tuple(value.shape)}" for name, value in row.items()}
+
+
+def _stack(rows: list[History]) -> History:
     return {name: torch.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
@@ -203,15 +293,14 @@ def linear_decay(constant: int, decay: int) -> Callable[[int], float]:
         A function of the number of steps, for `torch.optim.lr_scheduler.LambdaLR`.
 
     Raises:
-        ValueError: if a number of steps is negative, or `decay` is zero.
+        TypeError: if a number of steps is no number.
+        ValueError: if one is negative or not finite, or `decay` is zero.
 
     Example:
         >>> factor = linear_decay(100, 100)
         >>> factor(0), factor(100), factor(150), factor(200), factor(300)
         (1.0, 1.0, 0.5, 0.0, 0.0)
     """
-    if constant < 0 or decay <= 0:
-        raise ValueError(
-            f"constant, decay: expected steps >= 0 and > 0, got {constant} and {decay}"
-        )
+    checks.number("constant", constant, low=0)
+    checks.positive("decay", decay)
     return lambda t: min(1.0, max(0.0, 1 - (t - constant) / decay))

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from gannotes import nets, recipes, weights
+from gannotes import checks, nets, weights
 from gannotes.distributions import codes, standard_normal
 from gannotes.divergences import F_DIVERGENCES
+from gannotes.recipes import ali_mnist, avb, contest, fgan, heads, infogan, summary, vae
 
 BATCH = 500  # pictures in memory at a time
 SHEET = 100  # pictures on a contact sheet, at most
@@ -50,14 +51,13 @@ def _means(make: Callable[[], nn.Module], name: str, k: int) -> Draw:
 
 def _contestant(name: str) -> Draw:
     """A model of the comparison, which has its own way to sample."""
-    contestant = recipes.enter(name, recipes.DIGITS)
+    contestant = summary.enter(name, contest.DIGITS)
     weights.load(contestant.sampled, f"summary_digits_{name}_0")
     return lambda n: contestant.sample((n,))
 
 
 def _digit_avb(k: int, contrast: bool) -> nn.Module:
-    vae = recipes.digit_vae(k, 512)
-    return recipes.digit_avb(vae, recipes.adaptive if contrast else None)
+    return avb.digit_avb(vae.digit_vae(k, 512), avb.adaptive if contrast else None)
 
 
 def _table() -> dict[str, Source]:
@@ -76,7 +76,7 @@ def _table() -> dict[str, Source]:
             f"fgan_mnist_{f}": (
                 f"f-GAN, {f.replace('_', ' ')}",
                 28,
-                partial(_from, recipes.fgan_generator, f"fgan_mnist_{f}_0", noise),
+                partial(_from, fgan.fgan_generator, f"fgan_mnist_{f}_0", noise),
             )
             for f in F_DIVERGENCES
         },
@@ -84,7 +84,7 @@ def _table() -> dict[str, Source]:
             name: (
                 summary,
                 28,
-                partial(_from, recipes.infogan_generator, f"infogan_mnist_{run}", *digit),
+                partial(_from, infogan.infogan_generator, f"infogan_mnist_{run}", *digit),
             )
             for name, summary, run in (
                 ("infogan_mnist", "InfoGAN, ten classes and two numbers", "redrawn_0"),
@@ -95,7 +95,7 @@ def _table() -> dict[str, Source]:
             f"infogan_heads{end}": (
                 summary,
                 32,
-                partial(_from, recipes.head_generator, f"infogan_heads_{run}", *head),
+                partial(_from, heads.head_generator, f"infogan_heads_{run}", *head),
             )
             for end, summary, run in (
                 ("", "InfoGAN on drawn heads", "blurred_0"),
@@ -105,15 +105,15 @@ def _table() -> dict[str, Source]:
         "ali_mnist": (
             "ALI, decoder of sixteen numbers",
             28,
-            partial(_from, recipes.ali_decoder, "ali_mnist_decoder_0", standard_normal(16)),
+            partial(_from, ali_mnist.ali_decoder, "ali_mnist_decoder_0", standard_normal(16)),
         ),
         **{
             f"vae_mnist_{k}": (
                 f"VAE with {k} latent dimensions",
                 28,
-                partial(_means, partial(recipes.digit_vae, k), f"vae_mnist_{k}_0", k),
+                partial(_means, partial(vae.digit_vae, k), f"vae_mnist_{k}_0", k),
             )
-            for k in recipes.PANELS
+            for k in vae.PANELS
         },
         **{
             f"avb_mnist_{model}_{k}": (
@@ -121,9 +121,9 @@ def _table() -> dict[str, Source]:
                 28,
                 partial(_means, partial(make, k), f"avb_mnist_{model}_{k}_0", k),
             )
-            for k in recipes.TABLE
+            for k in vae.TABLE
             for model, summary, make in (
-                ("vae", "VAE of the AVB table", lambda k: recipes.digit_vae(k, 512)),
+                ("vae", "VAE of the AVB table", lambda k: vae.digit_vae(k, 512)),
                 ("avb", "AVB", partial(_digit_avb, contrast=False)),
                 ("avb_ac", "AVB and adaptive contrast", partial(_digit_avb, contrast=True)),
             )
@@ -134,7 +134,7 @@ def _table() -> dict[str, Source]:
                 28,
                 partial(_contestant, name),
             )
-            for name in recipes.CONTESTANTS
+            for name in contest.CONTESTANTS
         },
     }
     return {name: Source(*row) for name, row in table.items()}
@@ -160,6 +160,7 @@ def draw(name: str, count: int, seed: int = 0) -> Iterator[Tensor]:
         An iterator over batches `(n, h, w)`, float32, values in [0, 1].
 
     Raises:
+        TypeError: if a number is no integer.
         ValueError: if there is no such source, or if a number is out of range.
 
     Example:
@@ -167,9 +168,8 @@ def draw(name: str, count: int, seed: int = 0) -> Iterator[Tensor]:
         [torch.Size([3, 28, 28])]
     """
     source = find(name)
-    for what, value, least in (("count", count, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
-            raise ValueError(f"{what}: expected an integer >= {least}, got {value!r}")
+    checks.count("count", count)
+    checks.count("seed", seed, 0, 2**63 - 1)
     with torch.random.fork_rng(devices=()):
         one = source.load()
     return _batches(one, count, torch.Generator().manual_seed(seed).get_state())
@@ -182,6 +182,21 @@ def _batches(one: Draw, count: int, state: Tensor) -> Iterator[Tensor]:
             images = one(BATCH)  # always a whole batch, so that no count changes what comes before
             state = torch.get_rng_state()
         yield images[: count - done, 0].float().clamp(0, 1)
+
+
+def sample(name: str, count: int, seed: int = 0) -> Tensor:
+    """Draw pictures from a shipped generator, all at once.
+
+    Slide: Learn a random number generator (E05). Arguments and errors are those of `draw`.
+
+    Returns:
+        Pictures `(count, h, w)`, float32, values in [0, 1].
+
+    Example:
+        >>> sample("mnist_gan", 2).shape
+        torch.Size([2, 28, 28])
+    """
+    return torch.cat(list(draw(name, count, seed)))
 
 
 def find(name: str) -> Source:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 ROOT = Path(__file__).parents[1]
-LOADER = ROOT / "book/_vendor/gannotes/static-anywidget.js"
+LOADER = ROOT / "book/_page/static-anywidget.js"
 FLAGS = [
     "--headless=new",
     "--no-sandbox",

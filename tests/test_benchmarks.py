@@ -1,7 +1,9 @@
 """The benchmark runs and prints its tables; how fast anything is, no test asserts."""
 
+import os
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import torch
@@ -16,6 +18,13 @@ def test_both_tables_are_printed(capsys):
     names = {name for name, milliseconds in rows if float(milliseconds) > 0}
     assert {"plain loop", "gan.step", "gan.step, bf16 autocast"} <= names
     assert {"one run, default Adam", "16 seeds in one stack, fused Adam"} <= names
+
+
+def test_the_engine_of_the_page_is_measured_beside_the_package(capsys):
+    runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "live.py"))["main"](1, 1)
+    rows = re.findall(r"^(the .*?)  +([\d.]+) ", capsys.readouterr().out, flags=re.M)
+    if shutil.which("node") or os.environ.get("CI"):
+        assert len([name for name, milliseconds in rows if float(milliseconds) > 0]) == 6
 
 
 def test_the_plain_loop_serves_the_images_that_the_package_trains_on():

@@ -199,8 +199,75 @@ def test_a_history_of_nothing_is_the_identity_and_no_gradient_comes_out():
         assert out.data_ptr() != x.data_ptr()
         assert out.shape == (5, 2)
     torch.testing.assert_close(History((2,), 0)(x), x.detach())
-    with pytest.raises(ValueError, match="capacity: expected at least 0, got -1"):
+    with pytest.raises(ValueError, match="capacity: expected an integer of at least 0, got -1"):
         History((2,), -1)
+
+
+def test_a_history_of_replicas_keeps_them_apart_and_swaps_each_on_its_own():
+    """I06: samples of replica s lie between 1000 s and 1000 s + 999."""
+    torch.manual_seed(0)
+    past, base = History((1,), capacity=4, replicas=3), 1000 * torch.arange(3.0)[:, None, None]
+    first = base + torch.arange(6.0)[:, None]
+    out = past(first)
+    assert out.shape == (3, 6, 1)
+    torch.testing.assert_close(out[:, :4], first[:, :4])
+    swapped = []
+    for i in range(200):
+        new = base + 10.0 + i
+        before, out, after = past.stored.clone(), past(new.expand(3, 1, 1)), past.stored
+        for s in range(3):
+            kept, now = set(before[:, s, 0].tolist()), set(after[:, s, 0].tolist())
+            assert kept | {new[s].item()} == now | {out[s].item()}
+            assert now <= set(range(1000 * s, 1000 * s + 1000))
+        swapped.append((out != new).flatten())
+    shares = torch.stack(swapped).double().mean(0)
+    assert ((shares - 0.5).abs() < 5 * 0.5 / 200**0.5).all()
+    assert len(set(map(tuple, torch.stack(swapped).T.tolist()))) == 3  # not the same coins
+    for wrong in (torch.zeros(6, 1), torch.zeros(2, 6, 1), torch.zeros(3, 6, 2)):
+        with pytest.raises(ValueError, match=r"^x: expected samples of shape \(3, 1\)"):
+            past(wrong)
+
+
+def test_a_stack_of_replicas_makes_the_steps_of_its_members():
+    """E41 to E43: the parameters of every replica after three steps are those of a model alone."""
+    S, data_X, data_Y = 3, torch.randn(3, 3, 16, 2), torch.randn(3, 3, 12, 3)
+    torch.manual_seed(0)
+    parts = [nets.mlp(2, 8, 3, replicas=S), nets.mlp(3, 8, 2, replicas=S)]
+    parts += [nets.critic(2, 8, replicas=S), nets.critic(3, 8, replicas=S)]
+    stack = CycleGAN(*parts)
+    members = []
+    for s in range(S):
+        alone = nets.mlp(2, 8, 3), nets.mlp(3, 8, 2), nets.critic(2, 8), nets.critic(3, 8)
+        member = CycleGAN(*alone)
+        state = {k: v[s].squeeze(0) if "bias" in k else v[s] for k, v in stack.state_dict().items()}
+        member.load_state_dict(state)
+        members.append(member)
+    movers = [players(model) for model in (stack, *members)]
+    for x, y in zip(data_X, data_Y, strict=True):
+        together = step(stack, x, y, *movers[0], lam=0.3)
+        rows = [step(m, x[s], y[s], *movers[s + 1], lam=0.3) for s, m in enumerate(members)]
+        for key in together:
+            torch.testing.assert_close(together[key], torch.stack([row[key] for row in rows]))
+    for s, member in enumerate(members):
+        for one, mine in zip(stack.parameters(), member.parameters(), strict=True):
+            torch.testing.assert_close(one[s].reshape(mine.shape), mine)
+
+
+def test_patches_are_averaged_and_replicas_are_not():
+    """E37 to E39: 4 patches of 3 replicas; a picture needs its number of dimensions."""
+    v = torch.randn(4, 3, 5)
+    critic, x = Fixed(lambda x: v if x.ndim == 5 else v[:, 0]), torch.randn(3, 5, 1, 2, 2)
+    model = CycleGAN(Fixed(lambda x: x), Fixed(lambda x: x), critic, critic, data_dims=3)
+    expected = 2 * bounds.least_squares(v, v)
+    torch.testing.assert_close(model.value(x, x, x, x), expected.mean(0))
+    one = model.value(x[0], x[0], x[0], x[0])
+    torch.testing.assert_close(one, expected[:, 0].mean())
+    vectors = CycleGAN(Fixed(lambda x: x), Fixed(lambda x: x), critic, critic)
+    with pytest.raises(ValueError, match=r"^D_Y: expected one number per point, shape \(..., 5, 1"):
+        vectors.value(x[0], x[0], x[0], x[0])
+    for wrong in (0, -1, 1.0, (3, 0), "3"):
+        with pytest.raises((TypeError, ValueError), match="^data_dims: expected an integer"):
+            CycleGAN(critic, critic, critic, critic, data_dims=wrong)
 
 
 def test_a_history_can_be_saved_and_restored():
@@ -227,9 +294,7 @@ def test_the_rate_is_constant_and_then_falls_to_zero():
     assert rates[150] == pytest.approx(1e-4)
     assert rates[200] == 0
     assert np.ptp(np.diff(rates[100:])) < 1e-12
-    with pytest.raises(
-        ValueError, match="constant, decay: expected steps >= 0 and > 0, got 1 and 0"
-    ):
+    with pytest.raises(ValueError, match="^decay: expected a positive number, got 0"):
         linear_decay(1, 0)
 
 

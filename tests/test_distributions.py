@@ -1,22 +1,35 @@
 """Base distributions, networks read as densities: shapes, moments, closed forms, quadrature."""
 
+import copy
 import math
+from functools import partial
 
 import pytest
 import torch
 from scipy import stats
 from torch import nn
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
+from torch.distributions import (
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    Uniform,
+    kl_divergence,
+)
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gannotes.distributions import (
     Bernoulli,
+    Code,
     Deterministic,
     Gaussian,
     Implicit,
     Sampler,
+    codes,
+    corners,
     gaussian_fit,
     latent_grid,
+    one_hot,
     standard_normal,
     uniform,
 )
@@ -277,16 +290,108 @@ def test_wrong_input_to_a_density_is_named():
     ):
         Gaussian(nn.Identity())(torch.zeros(2, 3))
     for network in (Gaussian, Bernoulli, Deterministic):
-        with pytest.raises(ValueError, match="event_dims: expected a positive number, got 0"):
+        with pytest.raises(
+            ValueError, match="event_dims: expected an integer of at least 1, got 0"
+        ):
             network(nn.Identity(), event_dims=0)
     with pytest.raises(ValueError, match=r"z: expected at least two samples .* got \(1, 3\)"):
         gaussian_fit(torch.zeros(1, 3))
-    with pytest.raises(ValueError, match="n: expected a positive number of rows, got 0"):
+    with pytest.raises(ValueError, match="n: expected an integer of at least 1, got 0"):
         latent_grid(0)
 
 
 def test_wrong_input_is_named():
-    with pytest.raises(ValueError, match="d: expected a positive dimension, got 0"):
+    with pytest.raises(ValueError, match="d: expected an integer of at least 1, got 0"):
         standard_normal(0)
     with pytest.raises(ValueError, match="high: expected a number above low = 1"):
         uniform(2, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "draws"),
+    [
+        (lambda: standard_normal(3), lambda one: Independent(Normal(0 * one, one), 1)),
+        (lambda: uniform(3, 0.1, 0.7), lambda one: Independent(Uniform(0.1 * one, 0.7 * one), 1)),
+        (lambda: one_hot(3), torch.distributions.OneHotCategorical),
+    ],
+)
+def test_a_base_is_torchs_law_in_every_type(make, draws):
+    """The same bits as torch's own law, made in that type from the start."""
+    base = make()
+    for dtype in (torch.float64, torch.float32, torch.float64):
+        torchs = draws(torch.ones(3, dtype=dtype))
+        base.to(dtype)
+        samples = []
+        for law in (base, torchs):
+            torch.manual_seed(0)
+            samples.append(law.sample((4, 5)))
+        assert torch.equal(*samples)
+        assert torch.equal(base.log_prob(samples[0]), torchs.log_prob(samples[0]))
+        assert torch.equal(base.entropy(), torchs.entropy())
+        assert torch.equal(base.mean, torchs.mean)
+        assert torch.equal(
+            base.expand((2,)).log_prob(samples[0][:, :2]), torchs.log_prob(samples[0][:, :2])
+        )
+    assert (base.event_shape, base.batch_shape) == (torchs.event_shape, torchs.batch_shape)
+    assert base.has_rsample == torchs.has_rsample
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: standard_normal(3), lambda: uniform(3), lambda: corners(3), lambda: codes((3,), 2)],
+)
+def test_a_base_survives_copies_and_the_device_without_numbers(make):
+    base = make()
+    assert not base.state_dict()
+    assert not list(base.parameters())
+
+    def draw(law):
+        torch.manual_seed(0)
+        return law.sample((7,))
+
+    first = draw(base)
+    other = copy.deepcopy(base).double()
+    assert draw(other).dtype == torch.float64
+    assert torch.equal(draw(base), first)
+    base.to("meta")
+    assert base.sample((7,)).is_meta
+    assert torch.equal(draw(base.to_empty(device="cpu")), first)
+
+
+def test_the_divergence_between_bases_is_torchs():
+    p, q = standard_normal(2).double(), Independent(Normal(torch.ones(2).double(), 2.0), 1)
+    expected = 2 * (math.log(2) + (1 + 1) / 8 - 0.5)
+    assert kl_divergence(p, q).item() == pytest.approx(expected, rel=1e-12)
+    assert kl_divergence(p, standard_normal(2)).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        *(
+            (partial(law, n), name)
+            for law, name in (
+                (standard_normal, "d"),
+                (uniform, "d"),
+                (corners, "d"),
+                (one_hot, "K"),
+            )
+            for n in (0, -1, 1.5, True, "2", None)
+        ),
+        *((partial(uniform, 1, low), "low") for low in (-math.inf, math.nan, "0")),
+        *((partial(uniform, 1, 0.0, high), "high") for high in (0.0, -1.0, math.inf, None)),
+        *((partial(corners, 2, sd), "sd") for sd in (0.0, -1.0, math.nan, "1")),
+        (partial(corners, 40), "d"),
+        *((partial(codes, (3,), n), "continuous") for n in (-1, 1.5, None)),
+        (partial(codes, (0,)), "K"),
+        *((partial(Code, nn.Identity(), (3,), n), "continuous") for n in (-1, 1.5)),
+        *((partial(Code, nn.Identity(), (n,)), "categorical") for n in (0, 2.5)),
+        *((partial(Code, nn.Identity(), (3,), 1, f), "floor") for f in (-1, math.nan, "0")),
+        *((partial(latent_grid, n), "n") for n in (0, 1.5, None)),
+        (partial(latent_grid, 2, torch.zeros(1, dtype=torch.long)), "like"),
+        (partial(standard_normal, 2, "cuda"), "like"),
+    ],
+)
+def test_a_number_without_a_meaning_is_refused_by_its_name(wrong, name):
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: expected "):
+        wrong()

@@ -113,7 +113,7 @@ def test_the_saved_state_is_small_and_holds_the_module() -> None:
         assert not any(base64.b64decode(b["data"]) for b in state.get("buffers", []))
         assert "export default" in state["state"]["_esm"]
         assert "</script" not in state["state"]["_esm"] + state["state"]["_css"]
-        assert len(state["state"]["_esm"]) < 40_000
+        assert len(state["state"]["_esm"]) < 50_000
 
 
 P, Q = Normal(0.0, 1.0), Normal(1.0, 2.0)
@@ -146,12 +146,12 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "row": (
         ValueError,
-        "row: expected one of kl, .* got 'js'",
+        "row: expected one of 'kl', .* got 'js'",
         lambda: DivergenceExplorer(P, Q, row="js"),
     ),
     "a": (
         ValueError,
-        "a: expected a number from -2 to 3, got nan",
+        "a: expected a finite number from -2 to 3, got nan",
         lambda: DivergenceExplorer(P, Q, a=float("nan")),
     ),
     "limits": (
@@ -159,11 +159,15 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
         "limits: expected low < high",
         lambda: DivergenceExplorer(P, Q, limits=(1, 1)),
     ),
-    "f": (ValueError, "f: expected one of kl, .* got 'js'", lambda: CriticExplorer(P, Q, f="js")),
-    "knots": (ValueError, "knots: expected 2 to 15, got 1", lambda: CriticExplorer(P, Q, knots=1)),
+    "f": (ValueError, "f: expected one of 'kl', .* got 'js'", lambda: CriticExplorer(P, Q, f="js")),
+    "knots": (
+        ValueError,
+        "knots: expected an integer from 2 to 25, got 1",
+        lambda: CriticExplorer(P, Q, knots=1),
+    ),
     "v": (
         ValueError,
-        r"v: expected shape \(9,\), got \(3,\)",
+        r"v: expected .* of shape \(9,\), got shape \(3,\)",
         lambda: CriticExplorer(P, Q, v=torch.zeros(3)),
     ),
     "outputs": (
@@ -387,14 +391,11 @@ def test_the_critic_s_numbers_are_the_package_s(
 def test_ascent_and_the_optimum_close_the_gap(
     chromium: Chrome, page: list[WebElement], key: str
 ) -> None:
-    """On the optimum t is f'(p/q) at each knot, within the axis; ascent from zero only rises."""
-    x = torch.tensor(KNOTS, dtype=torch.float64)
+    """No critic with these knots is better than the optimum; ascent from zero only rises."""
     (best,) = critic(chromium, page[1], "optimum", key, [[]])
-    ratio = (log_density(M1, x) - log_density(BROAD, x)).exp()
-    t = ROWS[key].activation(torch.tensor(best, dtype=torch.float64))
-    ends = ROWS[key].activation(torch.tensor([-5.0, 5.0], dtype=torch.float64))
-    expected = ROWS[key].f_prime(ratio).clamp(ends[0], ends[1])
-    torch.testing.assert_close(t, expected, rtol=1e-6, atol=1e-6)
+    (slope,) = critic(chromium, page[1], "gradient", key, [best])
+    free = [abs(g) for g, v in zip(slope, best, strict=True) if abs(v) < 5]
+    assert max(free, default=0.0) < 1e-5 or key == "total_variation"  # flat where it saturates
     near, *bounds = chromium.execute_script(
         """
         const [canvas, key, best] = arguments, { ascend, evaluate } = canvas.gannotes;
@@ -408,7 +409,9 @@ def test_ascent_and_the_optimum_close_the_gap(
     assert (np.diff(bounds) >= 0).all()
     if key != "neyman":
         truth = float(ROWS[key](log_density(M1), log_density(BROAD), DX))
-        assert max(truth - bounds[-1], truth - near) < 0.2 * (truth - bounds[0])
+        assert truth - bounds[-1] < 0.25 * (truth - bounds[0])
+        assert truth - near < 0.1 * (truth - bounds[0])
+        assert near > bounds[-1] - 1e-9
 
 
 # The controls.
@@ -547,7 +550,7 @@ def test_a_knot_obeys_the_keyboard_and_the_columns_add_up(
     before = picture(chromium, bent)
     zero = shown(bent)
     assert zero["bound"] == 0  # of this row
-    knot = control(bent, "input[aria-label*='0.50']")
+    knot = control(bent, "input[aria-label*='0.19']")
     knot.send_keys(*10 * [Keys.ARROW_UP])
     assert float(knot.get_property("value")) == pytest.approx(0.5)
     assert picture(chromium, bent) != before
@@ -559,11 +562,11 @@ def test_a_knot_obeys_the_keyboard_and_the_columns_add_up(
 
 def test_the_pointer_drags_a_knot(chromium: Chrome, bent: WebElement) -> None:
     """Also from beside the knot, and its centre stays on the curve."""
-    knot = control(bent, "input[aria-label*='1.72']")
+    knot = control(bent, "input[aria-label*='1.42']")
     height = chromium.execute_script(
         "return arguments[0].getBoundingClientRect().height - 18", knot
     )
-    drag = ActionChains(chromium).move_to_element_with_offset(knot, 12, 0).click_and_hold()
+    drag = ActionChains(chromium).move_to_element_with_offset(knot, 8, 0).click_and_hold()
     drag.move_by_offset(0, round(-0.2 * height)).release().perform()
     assert float(knot.get_property("value")) == pytest.approx(0.2 * 10, abs=0.15)
     assert shown(bent)["bound"] != 0
@@ -576,10 +579,12 @@ def test_ascent_raises_the_bound_and_reset_forgets(chromium: Chrome, bent: WebEl
         gaps.append(shown(bent)["gap"])
     assert gaps == sorted(gaps, reverse=True)
     button(bent, "Follow t*").send_keys(Keys.SPACE)
-    assert 0 < shown(bent)["gap"] < 0.2 * gaps[0]
+    assert 0 < shown(bent)["gap"] < 0.05 * gaps[0]
     control(bent, "select").send_keys("Ney")
     assert control(bent, ".gn-truth .gn-value").text == "\u221e"
-    button(bent, "Reset").send_keys(Keys.SPACE)
+    button(bent, "Reset").send_keys(Keys.SPACE)  # keeps the row
+    assert control(bent, ".gn-truth .gn-value").text == "\u221e"
+    control(bent, "select").send_keys("2 JS (")
     assert picture(chromium, bent) == first
 
 

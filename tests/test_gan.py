@@ -2,11 +2,13 @@
 
 import copy
 import math
+from functools import partial
 
 import pytest
 import torch
 from scipy import integrate, stats
 from torch import nn
+from torch.distributions import Independent, Normal
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from gannotes import bounds, data, divergences, nets
@@ -25,10 +27,11 @@ from gannotes.optim import ascend, descend, fit
 float64 = torch.tensor(0.0, dtype=torch.float64)
 
 
-class Replay:
+class Replay(nn.Module):
     """A base distribution that returns given noise: randomness by hand."""
 
     def __init__(self, z: torch.Tensor) -> None:
+        super().__init__()
         self.z = z
 
     def sample(self, shape: torch.Size) -> torch.Tensor:
@@ -380,6 +383,53 @@ def test_descending_the_saturating_value_is_the_minimax_game():
     before = gan.value(x)
     descend(theta, before)
     assert gan.value(x) < before
+
+
+@pytest.mark.parametrize("one", [step, partial(step_regularised, gamma=0.1)])
+def test_a_critic_with_a_column_is_refused_for_points_and_for_pictures(one):
+    """The pictures' generator folds its batch, so that nothing but the critic's shape tells."""
+    flat = nets.mlp(4, 8, 36)
+
+    def folded(z):
+        return flat(z.reshape(-1, 4)).reshape(-1, 1, 6, 6)
+
+    G, D = Function(flat, folded), nn.Sequential(nn.Flatten(), nn.Linear(36, 1))
+    pictures = GAN(G, D, standard_normal(4)), torch.randn(12, 1, 6, 6)
+    points = GAN(nets.mlp(2, 8, 2), nets.mlp(2, 8, 1), standard_normal(2)), torch.randn(12, 2)
+    for gan, x in (pictures, points):
+        theta, phi = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (gan.G, gan.D))
+        before = copy.deepcopy(gan.state_dict())
+        with pytest.raises(ValueError, match=r"^D: .* shape \(12,\) for data .*, got .*\(12, 1\)$"):
+            one(gan, x, theta, phi)
+        assert all(torch.equal(value, before[key]) for key, value in gan.state_dict().items())
+        gan.D.append(nn.Flatten(-2))
+        one(gan, x, theta, phi)
+
+
+def test_torchs_own_law_and_any_sampler_may_be_the_base():
+    """What is no module stays where it is; what is one follows the model."""
+    law = Independent(Normal(torch.zeros(2), 1.0), 1)
+    ours = GAN(nets.mlp(2, 8, 2), nets.critic(2, 8), standard_normal(2))
+    torchs = GAN(ours.G, ours.D, law)
+    values = []
+    for gan in (ours, torchs):
+        torch.manual_seed(0)
+        values.append(gan.value(torch.ones(5, 2)))
+    assert torch.equal(*values)
+    assert ours.double().sample(3).dtype == torch.float64
+    assert law.sample().dtype == torch.float32
+
+
+class Function(nn.Module):
+    """A function as a network, with the parameters of another."""
+
+    def __init__(self, net: nn.Module, f) -> None:
+        super().__init__()
+        self.net = net
+        self.f = f
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.f(x)
 
 
 def test_a_penalty_alone_is_the_slope_of_a_linear_critic_descended():

@@ -1,139 +1,92 @@
-"""The index of equations and the errata are complete, and every link on them leads somewhere."""
+"""The rule of the ledger, against scipy and by hand, and what its sections hold."""
 
-import ast
-import importlib.util
-import json
-import re
-from functools import cache
-from pathlib import Path
+import math
 
 import pytest
+from scipy import stats
 
-ROOT = Path(__file__).resolve().parents[1]
-HTML = ROOT / "_build/html"
-spec = importlib.util.spec_from_file_location("ledger", ROOT / "book/_ext/ledger.py")
-assert spec is not None
-assert spec.loader is not None
-ledger = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(ledger)
+from gannotes import ledger, results
+from gannotes.ledger import Entry, Order
 
-COUNTS = {"E": 79, "A": 8, "T": 4, "F": 11, "I": 22}  # what the deck has, and what it implies
-ENTRIES = [
-    (key, entry, group["page"])
-    for group in ledger.inventory()
-    for key, entry in group["equations"].items()
-]
-each_entry = pytest.mark.parametrize(
-    ("key", "entry", "page"), ENTRIES, ids=[key for key, _, _ in ENTRIES]
+UP, DOWN = math.inf, -math.inf
+
+
+@pytest.mark.parametrize(
+    ("published", "error", "unit", "ours", "sem", "aim", "expected"),
+    [
+        (10.0, 0.0, 1.0, [10.9], 0.0, UP, "reproduced"),  # two halves of the last digit's unit
+        (10.0, 0.0, 1.0, [11.1], 0.0, UP, "better"),
+        (10.0, 0.0, 1.0, [11.1], 0.0, DOWN, "not reproduced"),
+        (10.0, 0.3, 1.0, [9.01], 0.4, UP, "reproduced"),  # sigma is 0.5
+        (10.0, 0.3, 1.0, [8.99], 0.4, UP, "not reproduced"),
+        (10.0, 0.3, 1.0, [8.99], 0.4, DOWN, "better"),
+        (10.0, 0.0, 0.1, [12.0, 14.0], 99.0, 13.5, "better"),  # sd of the runs, not the sem: 1.41
+        (10.0, 0.0, 0.1, [12.0, 13.0], 99.0, 10.5, "not reproduced"),
+        (10.0, 0.0, 0.1, [12.0, 13.0], 0.0, math.nan, "not reproduced"),
+        (math.nan, 0.0, 1.0, [3.0], 0.0, math.nan, "no number published"),
+        (10.0, 0.0, 1.0, [], math.nan, UP, "not attempted"),
+    ],
 )
+def test_the_verdict_on_a_number(published, error, unit, ours, sem, aim, expected):
+    assert ledger.verdict(Entry("", published, error, unit, ours, sem, aim)) == expected
 
 
-def test_ranges_of_ids_are_filled_in():
-    text = "Slide: a (E55 to E58), b (E44-E46; A01), with the errata X16; I02."
-    assert ledger.ids(text) == ["E55", "E56", "E57", "E58", "E44", "E45", "E46", "A01", "I02"]
+@pytest.mark.parametrize(
+    ("published", "ours", "expected"),
+    [
+        ([1, 2, 3, 4], [10.0, 20.0, 30.0, 40.0], "same ordering"),  # 1 of 24
+        ([1, 2, 3], [10.0, 20.0, 30.0], "no clear ordering"),  # 1 of 6
+        ([1, 2, 3, 4], [10.0, 20.0, 40.0, 30.0], "no clear ordering"),  # 4 of 24
+        ([1, 2, 3, 4], [4.0, 3.0, 2.0, 1.0], "other ordering"),
+        ([1, 2, 2, 3, 5], [1.0, 2.0, 4.0, 4.0, 9.0], "same ordering"),
+    ],
+)
+def test_the_verdict_on_an_order_and_its_chance(published, ours, expected):
+    order = Order("", published, [[value - 0.25 for value in ours], [v + 0.25 for v in ours]])
+    assert ledger.verdict(order) == expected
+    assert ledger.rho(order) == pytest.approx(stats.spearmanr(published, ours).statistic)
+    exact = stats.permutation_test(
+        (ours,),
+        lambda x: stats.spearmanr(published, x).statistic,
+        permutation_type="pairings",
+        alternative="greater",
+        n_resamples=math.inf,
+    )
+    assert ledger.chance(order) == pytest.approx(exact.pvalue)
 
 
-def test_what_is_beyond_the_deck_claims_no_equation_of_it():
-    assert ledger.claimed("ALI (E67); beyond the deck, as E27 (I17)") == ["E67", "I17"]
+def test_a_table_shows_numbers_errors_and_verdicts():
+    entries = [
+        Entry("a", 10.0, 0.0, 0.1, [9.0, 11.0], 0.0, UP),
+        Entry("b", 10.0, 0.25, 0.01, [], 0.0, UP),
+    ]
+    order = Order("c", [1, 2, 3], [[1.0, 2.0, 3.0], [1.0, 2.9, 2.5]])
+    section = ledger.Section([*entries, order], [2.0, 4.0], 4, 1, "More.\n")
+    text = ledger.markdown("ring", section)
+    assert "| a | 10.0 | 10.0 ± 1.4 | 2 | **reproduced** |" in text
+    assert "| b | 10.00 ± 0.25 | - | 0 | **not attempted** |" in text
+    assert "| c | 1.00 | 0.50 to 1.00 | 0.167 | **no clear ordering** |" in text
+    assert "More." in text
+    assert text.endswith(
+        "12.0 minutes of one core, estimated from the 2 of 4 runs that recorded it."
+    )
 
 
-def test_every_id_is_listed_once():
-    expected = [f"{kind}{n:02d}" for kind, count in COUNTS.items() for n in range(1, count + 1)]
-    assert sorted(key for key, _, _ in ENTRIES) == sorted(expected)
+def test_every_section_has_a_title_and_a_source_and_the_balance_counts_it():
+    sections = ledger.tables()
+    assert list(sections) == list(ledger.TITLES)
+    assert sections.keys() <= {row["table"] for row in results.load("published_tables")}
+    body = ledger.balance(sections).splitlines()[2:]
+    assert len(body) == len(sections) + 1
+    rows = [row for section in sections.values() for row in section.rows]
+    counted = body[-1].split(" | ")[1].split(", ")
+    assert sum(int(part.split()[0]) for part in counted) == len(rows)
 
 
-@each_entry
-def test_every_id_has_a_function_or_a_reason(key, entry, page):
-    """A chapter in preparation is a reason, for as long as it is in preparation."""
-    assert not entry.keys() - {"slide", "says", "errata", "at", "without"}
-    assert "|" not in entry["says"], "would end the cell of the table"
-    functions = ledger.functions().get(key, [])
-    if "without" in entry:
-        assert not functions, f"{functions} make the reason superfluous"
-    elif page in ledger.pages():
-        assert functions, "no function and no reason"
-
-
-@each_entry
-def test_every_equation_with_a_function_has_a_test_and_a_derivation(key, entry, page):
-    if page not in ledger.pages():
-        pytest.skip("the chapter is in preparation")
-    assert ledger.place(key, entry, page)
-    if key in ledger.functions() and not key.startswith("F"):  # a figure is looked at
-        assert ledger.tests().get(key), "no test names it"
-
-
-def test_no_id_is_claimed_that_is_not_listed():
-    listed = {key for key, _, _ in ENTRIES}
-    assert ledger.functions().keys() <= listed
-    assert ledger.tests().keys() <= listed
-
-
-def test_every_public_function_names_an_id_or_is_beyond_the_deck():
-    """A method speaks for itself or is covered by its class; a record is explained by its maker."""
-    classes = {name for name, node in ledger.public() if isinstance(node, ast.ClassDef)}
-    for name, node in ledger.public():
-        line = ledger.slide(node)
-        is_record = isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases)
-        if not line and (is_record or name.rpartition(".")[0] in classes):
-            continue
-        assert ledger.claimed(line) or "beyond the deck" in line, f"{name}: {line!r}"
-
-
-# The errata.
-
-
-@cache
-def errata() -> list[dict]:
-    return json.loads((ROOT / "book/errata.ipynb").read_text())["cells"]
-
-
-def text(cell: dict) -> str:
-    return "".join(cell["source"])
-
-
-def test_every_erratum_has_one_place_on_the_page():
-    words = "\n".join(text(cell) for cell in errata() if cell["cell_type"] == "markdown")
-    anchors = re.findall(r"^\((x\d\d)\)=$|\{#(x\d\d)\}", words, flags=re.M)
-    assert [a or b for a, b in anchors] == [f"x{n:02d}" for n in range(1, 48)]
-
-
-def test_every_wrong_formula_is_computed():
-    """The cell below it asserts at least twice: the printed form fails, the corrected one holds."""
-    for number in range(1, 21):
-        at = next(k for k, c in enumerate(errata()) if f"(x{number:02d})=" in text(c))
-        words, code = text(errata()[at]), text(errata()[at + 1])
-        assert re.search(r"\*\*Printed\*\*.*?\*\*Correct\*\*", words, flags=re.S)
-        assert errata()[at + 1]["cell_type"] == "code"
-        assert code.count("assert ") >= 2
-
-
-def test_the_index_and_the_chapters_know_the_same_errata():
-    """Each is at some equation of the index, but for the one in the title of the deck."""
-    named = {x for _, entry, _ in ENTRIES for x in entry.get("errata", [])}
-    assert named == {f"X{n:02d}" for n in range(1, 48)} - {"X46"}
-
-
-# The built pages.
-
-
-def _ids(page: Path) -> set[str]:
-    return set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
-
-
-@pytest.mark.parametrize("name", ["equations", "errata", "glossary"])
-def test_no_link_of_the_page_is_dead(name):
-    page = HTML / f"{name}.html"
-    if not page.exists():
-        pytest.fail(f"{page.relative_to(ROOT)} does not exist: run `make book` first")
-    body = page.read_text(encoding="utf-8").split("<article", 1)[1].split("</article>")[0]
-    links = [link for link in re.findall(r'href="([^"]+)"', body) if "://" not in link]
-    assert len(links) > 50
-    found: dict[Path, set[str]] = {}
-    for link in links:
-        file, _, fragment = link.partition("#")
-        target = (page.parent / file).resolve() if file else page
-        assert target.is_file(), link
-        if fragment:
-            anchors = found.setdefault(target, _ids(target))
-            assert fragment in anchors, link
+def test_a_vae_has_the_best_kernel_density_in_the_papers_and_in_ours():
+    """T03, as the page says below its table."""
+    paper = {row["divergence"]: row["kde"] for row in results.load("published_fgan_mnist")}
+    fgans = [value for name, value in paper.items() if name not in ("vae", "training_images")]
+    assert paper["vae"] > max(fgans)
+    ours = max(row["kde"] for row in results.load("fgan_mnist"))
+    assert min(row["kde"] for row in results.load("vae_kde")) > ours

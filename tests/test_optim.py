@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gannotes import optim
-from gannotes.optim import ascend, descend, descend_ascend, fit, linear_decay
+from gannotes.optim import ascend, descend, descend_ascend, fit, linear_decay, owners
 
 
 def player(value: float, rate: float = 0.1) -> tuple[torch.Tensor, torch.optim.Optimizer]:
@@ -115,6 +115,51 @@ def test_an_objective_without_the_player_is_refused():
         ascend(phi, torch.tensor(1.0))
 
 
+@pytest.mark.parametrize("move", [ascend, descend])
+def test_what_is_no_optimiser_or_turns_the_move_round_is_refused(move):
+    x, theta = player(1.0)
+    letter = "phi" if move is ascend else "theta"
+    for wrong in (None, torch.optim.SGD, "sgd", [x]):
+        with pytest.raises(TypeError, match=f"^{letter}: expected an Optimizer, got "):
+            move(wrong, (x**2).sum())
+    backwards = torch.optim.SGD([x], lr=0.1, maximize=True)
+    with pytest.raises(ValueError, match=f"^{letter}: expected .* without maximize"):
+        move(backwards, (x**2).sum())
+    with pytest.raises(TypeError, match="^objective: expected a Tensor, got float"):
+        move(theta, 1.0)
+    assert x.item() == 1.0
+
+
+def test_both_players_of_a_simultaneous_step_must_be_two_and_matter():
+    """E53: with one optimiser for both, or a player that the objective ignores, nobody plays."""
+    x, theta = player(1.0)
+    y, phi = player(2.0)
+    _, idle = player(3.0)
+    both = torch.optim.SGD([x, y], lr=0.1)
+    for first, second in ((theta, theta), (both, phi), (theta, both)):
+        with pytest.raises(ValueError, match="^theta, phi: expected two players"):
+            descend_ascend(first, second, (x * y).sum())
+    for first, second in ((theta, idle), (idle, phi)):
+        with pytest.raises(ValueError, match="function of the player's parameters"):
+            descend_ascend(first, second, (x * y).sum())
+    assert (x.item(), y.item()) == (1.0, 2.0)
+
+
+def test_owners_let_a_player_own_a_part_a_shared_network_and_what_nobody_claims():
+    shared, G, D = (torch.nn.Linear(1, 1) for _ in range(3))
+    rest = torch.nn.Parameter(torch.zeros(1))
+    theta = torch.optim.SGD([G.weight, *shared.parameters(), rest], lr=0.1)
+    phi = torch.optim.SGD(D.parameters(), lr=0.1)
+    owners(3, theta=(theta, G, shared), phi=(phi, D, shared))
+    with pytest.raises(ValueError, match="^theta: expected .*, got one of phi's parameters"):
+        owners(theta=(theta, G), phi=(phi, D, shared))
+    with pytest.raises(ValueError, match="^phi: expected an optimiser of its player, got one of"):
+        owners(theta=(theta, G, shared), phi=(torch.optim.SGD([rest], lr=0.1), D))
+    for K in (0, -1, 1.5, True):
+        with pytest.raises((TypeError, ValueError), match="^K: expected an integer of at least 1"):
+            owners(K, theta=(theta, G, shared))
+
+
 def test_fit_returns_named_series_and_passes_every_batch():
     """A01."""
     x, theta = player(1.0)
@@ -158,6 +203,42 @@ def test_fit_saves_every_so_many_steps_and_at_the_end(tmp_path, monkeypatch, ste
     assert history["rate"].tolist() == [0.1] * steps
 
 
+@pytest.mark.parametrize("every", [0, -3, True, 2.5, None, "2"])
+def test_an_interval_that_is_no_number_of_steps_is_refused_before_the_first(every, tmp_path):
+    for options in ({}, {"checkpoint": tmp_path / "run"}):
+        with pytest.raises((TypeError, ValueError), match="^every: expected an integer .*, got"):
+            fit(lambda _: pytest.fail("a step"), range(3), progress=False, every=every, **options)
+
+
+@pytest.mark.parametrize("row", [None, 0.5, torch.ones(()), {"value": 0.5}, [torch.ones(())]])
+def test_what_is_no_row_is_refused_at_the_first_step(row):
+    with pytest.raises(ValueError, match="^step: expected a dictionary of tensors to be returned"):
+        fit(lambda _: row, range(3), progress=False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"b": torch.ones(())},
+        {"a": torch.ones(()), "b": torch.ones(())},
+        {"a": torch.ones(2)},
+        {"a": torch.ones((), dtype=torch.float64)},
+    ],
+)
+def test_rows_that_change_are_refused_where_they_do_and_the_history_is_kept(other, tmp_path):
+    """An error of any kind carries the series so far."""
+    x, theta = player(1.0)
+
+    def step(k):
+        descend(theta, (x**2).sum())
+        return other if k == 3 else {"a": torch.tensor(float(k))}
+
+    with pytest.raises(ValueError, match="^step: expected series like .* at step 3") as caught:
+        fit(step, range(9), progress=False, checkpoint=tmp_path / "run", every=2)
+    assert caught.value.history["a"].tolist() == [0.0, 1.0, 2.0]
+
+
 def test_fit_of_no_batches_is_an_empty_history():
     assert fit(lambda batch: {}, [], progress=False) == {}
 
@@ -171,8 +252,10 @@ def test_the_bar_is_shown_only_on_request(capsys, monkeypatch):
 
 
 def test_the_decay_is_refused_where_it_has_no_meaning():
-    for constant, decay in ((-1, 5), (-2, 5), (5, 0), (5, -1)):
-        with pytest.raises(ValueError, match=f"constant, decay: .* got {constant} and {decay}"):
+    nan = math.nan
+    for constant, decay in ((-1, 5), (-2, 5), (nan, 5), (5, 0), (5, -1), (5, nan), (5, math.inf)):
+        wrong = "constant" if not constant >= 0 else "decay"
+        with pytest.raises(ValueError, match=f"^{wrong}: expected a .* got "):
             linear_decay(constant, decay)
     at_once = linear_decay(0, 1)
     assert [at_once(t) for t in (0, 1, 2)] == [1.0, 0.0, 0.0]

@@ -5,18 +5,19 @@ import torch
 from torch import nn
 
 from gannotes import data, nets, results, weights
-from gannotes.recipes import ali_mnist
+from gannotes.recipes import RECIPES, ali_mnist, protocols
 
 
 @pytest.fixture
 def few_digits(monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
-    monkeypatch.setattr(ali_mnist, "REFERENCES", 300)
-    monkeypatch.setattr(ali_mnist, "QUERIES", 100)
+    monkeypatch.setattr(protocols, "REFERENCES", 300)
+    monkeypatch.setattr(protocols, "QUERIES", 100)
+    monkeypatch.setattr(protocols, "JUDGED", 100)
 
 
 def test_a_short_ali_leaves_weights_a_card_and_a_row(tmp_path, few_digits):
-    ali_mnist.ali_mnist_one(tmp_path, seed=3, steps=2)
+    RECIPES["ali_mnist"](tmp_path, seed=3, steps=2)
     E, G = ali_mnist.ali_encoder(), ali_mnist.ali_decoder()
     for part, net in (("encoder", E), ("decoder", G)):
         weights.fill(net, tmp_path / f"ali_mnist_{part}_3.safetensors")
@@ -27,14 +28,14 @@ def test_a_short_ali_leaves_weights_a_card_and_a_row(tmp_path, few_digits):
     assert sum(row[f"share_{digit}"] for digit in range(10)) == pytest.approx(1, abs=1e-4)
     for part in ("encoder", "decoder"):
         card = (tmp_path / f"ali_mnist_{part}_3.md").read_text()
-        assert f"`recipes.ali_{part}()`" in card
+        assert f"`recipes.ali_mnist.ali_{part}()`" in card
 
 
 def test_neighbours_of_pixels_are_those_of_an_independent_search(few_digits):
     (x, y), (queries, labels) = data.mnist("train"), data.mnist("test")
     gaps = (queries[:100, None] - x[None, :300]).double().square().flatten(2).sum(-1)
     expected = (y[gaps.argmin(1)] == labels[:100]).double().mean().item()
-    assert ali_mnist.nearest_class_accuracy(nn.Flatten()) == pytest.approx(expected)
+    assert protocols.nearest_class_accuracy(nn.Flatten()) == pytest.approx(expected)
 
 
 def test_a_critic_of_blurred_pairs_sees_both_parts_blurred_and_then_neither():

@@ -1,7 +1,6 @@
 """Four points: the scores against laws whose numbers are known, a short run, the shipped table."""
 
 import math
-from importlib import import_module
 
 import pytest
 import torch
@@ -12,9 +11,7 @@ from gannotes import results, weights
 from gannotes.distributions import standard_normal
 from gannotes.models.avb import AVB
 from gannotes.models.vae import VAE
-
-# The package exports the recipe under the module's own name.
-four_points = import_module("gannotes.recipes.four_points")
+from gannotes.recipes import RECIPES, SWEEPS, four_points
 
 
 class Blind(nn.Module):
@@ -103,7 +100,10 @@ def test_the_best_model_of_the_four_points_is_recognised():
 def test_a_short_run_leaves_a_row_for_each_replica_weights_and_cards(tmp_path, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     monkeypatch.setattr(four_points, "SAMPLES", 2_048)
-    four_points.four_points(tmp_path, replicas=2, steps=2)
+    sweep = SWEEPS["four_points"]
+    for name, seed in sweep.runs():
+        RECIPES[name](tmp_path, seed, replicas=2, steps=2)
+    sweep.gather([tmp_path] * 2, tmp_path)
     rows = results.read(tmp_path / "four_points.csv")
     assert [(row["model"], row["replica"]) for row in rows] == [
         ("vae", 0),
@@ -115,7 +115,7 @@ def test_a_short_run_leaves_a_row_for_each_replica_weights_and_cards(tmp_path, m
         path = tmp_path / f"four_points_{name}.safetensors"
         model = weights.fill(make(), path)
         assert model.elbo(four_points.four_points_data()).shape == (1, 4)
-        assert f"recipes.four_points_{name}()" in path.with_suffix(".md").read_text()
+        assert f"recipes.four_points.four_points_{name}()" in path.with_suffix(".md").read_text()
     assert all(-4 < row["log_p"] < -2.5 for row in rows)  # four coins, about fair
 
 

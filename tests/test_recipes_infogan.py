@@ -8,7 +8,7 @@ from torch import nn
 
 from gannotes import data, results, weights
 from gannotes.distributions import one_hot
-from gannotes.recipes import infogan, redraw
+from gannotes.recipes import RECIPES, SWEEPS, infogan, redraw
 
 
 def test_a_redrawing_moves_and_keeps_ink_and_is_the_picture_itself_without_noise(monkeypatch):
@@ -74,7 +74,6 @@ def test_slant_width_and_ink_of_bars():
 @pytest.fixture
 def few_steps(monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
-    monkeypatch.setattr(infogan, "STEPS", 5)
     monkeypatch.setattr(infogan, "DRAWN", 1_000)
     monkeypatch.setattr(redraw, "START", (2, 2))
 
@@ -82,14 +81,14 @@ def few_steps(monkeypatch):
 def test_a_short_infogan_leaves_weights_cards_and_a_row(tmp_path, few_steps):
     for variant in ("redrawn", "plain"):
         name = f"infogan_mnist_{variant}"
-        getattr(infogan, name)(tmp_path, seed=3)
+        RECIPES[name](tmp_path, seed=3, steps=5)
         G, reader = infogan.infogan_generator(), infogan.infogan_reader()
         weights.fill(G, tmp_path / f"{name}_3.safetensors")
         weights.fill(reader, tmp_path / f"{name}_3_reader.safetensors")
         (row,) = results.read(tmp_path / f"{name}_3.csv")
         assert row["variant"] == variant
         assert 0.3 < row["error"] < 0.9
-        assert "`recipes.infogan_generator()`" in (tmp_path / f"{name}_3.md").read_text()
+        assert "`recipes.infogan.infogan_generator()`" in (tmp_path / f"{name}_3.md").read_text()
         for key, value in infogan.infogan_scores(G, reader).items():
             assert row[key] == pytest.approx(value, rel=1e-4, abs=1e-5)
 
@@ -110,9 +109,8 @@ def test_the_shipped_infogan_scores_what_its_row_says():
 def test_the_table_has_all_seeds_and_the_plain_gan_ignores_its_code():
     """F03: panels (a) to (d); the code of a plain GAN means nothing."""
     rows = results.load("infogan_mnist")
-    assert [(f"infogan_mnist_{r['variant']}", int(r["seed"])) for r in rows] == (
-        infogan.infogan_mnist_runs()
-    )
+    found = [(f"infogan_mnist_{r['variant']}", int(r["seed"])) for r in rows]
+    assert sorted(found) == sorted(SWEEPS["infogan_mnist"].runs())
     errors = {v: [r["error"] for r in rows if r["variant"] == v] for v in ("redrawn", "plain")}
     assert sum(error <= 0.05 for error in errors["redrawn"]) >= 3
     assert min(errors["plain"]) > 0.5

@@ -8,6 +8,7 @@ from gannotes.data import FACTORS, heads, render_heads
 from gannotes.distributions import codes, standard_normal
 from gannotes.models.infogan import InfoGAN
 from gannotes.nets import critic
+from gannotes.recipes import RECIPES, SWEEPS
 from gannotes.recipes import heads as recipe_of_heads
 
 SHIPPED = 0  # the seed
@@ -34,13 +35,11 @@ def shipped(variant, folder=None):
     return nets
 
 
-def test_short_runs_leave_weights_cards_and_a_table(tmp_path, few_heads, monkeypatch):
-    monkeypatch.setattr(recipe_of_heads, "STEPS", 3)
-    runs = [("infogan_heads_blurred", SHIPPED), ("infogan_heads_plain", SHIPPED)]
-    monkeypatch.setattr(recipe_of_heads, "infogan_heads_runs", lambda seed: runs)
-    for name, seed in runs:
-        getattr(recipe_of_heads, name)(tmp_path, seed)
-    recipe_of_heads.infogan_heads([tmp_path] * 2, tmp_path)
+def test_short_runs_leave_weights_cards_and_a_table(tmp_path, few_heads):
+    sweep = recipe_of_heads.INFOGAN_HEADS._replace(seeds=1)
+    for name, seed in sweep.runs(SHIPPED):
+        RECIPES[name](tmp_path, seed, steps=3)
+    sweep.gather([tmp_path] * 2, tmp_path, SHIPPED)
     rows = results.read(tmp_path / "infogan_heads.csv")
     assert [row["variant"] for row in rows] == ["blurred", "plain"]
     for row in rows:
@@ -49,11 +48,11 @@ def test_short_runs_leave_weights_cards_and_a_table(tmp_path, few_heads, monkeyp
             assert row[key] == pytest.approx(value, abs=1e-4)
         for part in ("generator", "reader"):
             stem = f"infogan_heads_{row['variant']}_0{'_reader' * (part == 'reader')}"
-            assert f"`recipes.head_{part}()`" in (tmp_path / f"{stem}.md").read_text()
+            assert f"`recipes.heads.head_{part}()`" in (tmp_path / f"{stem}.md").read_text()
 
 
 def test_a_short_judge_leaves_weights_and_a_card(tmp_path, few_heads):
-    recipe_of_heads.heads_judge(tmp_path, steps=2)
+    RECIPES["heads_judge"](tmp_path, steps=2)
     weights.fill(recipe_of_heads.head_judge(), tmp_path / "heads_judge.safetensors")
     assert "error of elevation" in (tmp_path / "heads_judge.md").read_text()
 
@@ -120,9 +119,8 @@ def test_the_shipped_networks_score_what_their_row_says(variant):
 def test_azimuth_and_elevation_have_codes_and_without_the_information_they_have_not():
     """F04: read from rendered heads, and in heads that are drawn."""
     rows = results.load("infogan_heads")
-    assert [(f"infogan_heads_{r['variant']}", r["seed"]) for r in rows] == (
-        recipe_of_heads.infogan_heads_runs()
-    )
+    found = [(f"infogan_heads_{r['variant']}", r["seed"]) for r in rows]
+    assert sorted(found) == sorted(SWEEPS["infogan_heads"].runs())
     worse = {"blurred": [], "plain": []}
     for row in rows:
         read = min(row["azimuth"], row["elevation"])

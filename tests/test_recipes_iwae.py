@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
-from gannotes import recipes, results
-from gannotes.recipes import iwae
-from gannotes.recipes.likelihood import test_digits as binarised
+from gannotes import results
+from gannotes.recipes import RECIPES, iwae
+from gannotes.recipes.protocols import binary_digits
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def few(monkeypatch):
 def test_a_short_run_scores_by_the_sum_that_the_paper_prints(few, tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(iwae, "_scores", lambda vae, s=iwae._scores: kept.append(vae) or s(vae))
-    recipes.iwae_mnist_one(5, tmp_path, steps=30)
+    RECIPES["iwae_mnist_5"](tmp_path, steps=30)
     (row,) = results.read(tmp_path / "iwae_mnist_5_0.csv")
-    vae, x = kept[0].double(), binarised()[:6].double()
+    vae, x = kept[0].double(), binary_digits()[:6].double()
     torch.manual_seed(1)  # other draws than those of the run
     with torch.no_grad():
         z = torch.randn(3_000, 6, 50, dtype=torch.float64)
@@ -38,9 +38,9 @@ def test_a_short_run_scores_by_the_sum_that_the_paper_prints(few, tmp_path, monk
 
 
 def test_a_run_learns(few, tmp_path):
-    recipes.iwae_mnist_one(1, tmp_path, steps=60)
+    RECIPES["iwae_mnist_1"](tmp_path, steps=60)
     one = results.read(tmp_path / "iwae_mnist_1_0.csv")[0]
-    recipes.iwae_mnist_one(1, tmp_path / "fresh", steps=1)
+    RECIPES["iwae_mnist_1"](tmp_path / "fresh", steps=1)
     fresh = results.read(tmp_path / "fresh" / "iwae_mnist_1_0.csv")[0]
     assert one["nll"] < fresh["nll"] - 100
 

@@ -10,10 +10,11 @@ from scipy import ndimage
 from torch import nn
 
 from gannotes import data, nets, results, weights
+from gannotes.recipes import RECIPES, frame
 from gannotes.recipes import digit_outlines as module
-from gannotes.recipes import outlines_gan, outlines_paired, patch_critic, translator
+from gannotes.recipes.digit_outlines import patch_critic, translator
 
-VARIANTS = {name: getattr(module, f"outlines_{name}") for name in module.SEEDS}
+VARIANTS = {name: RECIPES[f"outlines_{name}"] for name in module.GAMES}
 
 
 class Of(nn.Module):
@@ -34,12 +35,11 @@ def digits(n=200):
     return (part[:n] for part in data.mnist("test"))
 
 
-def test_short_runs_leave_weights_cards_and_the_table(tmp_path, few, monkeypatch):
-    monkeypatch.setattr(module, "SEEDS", dict.fromkeys(VARIANTS, 1))
+def test_short_runs_leave_weights_cards_and_the_table(tmp_path, few):
     parts = [tmp_path] * len(VARIANTS)
     for recipe in VARIANTS.values():
         recipe(tmp_path, seed=3, steps=2)
-    module.outlines(parts, tmp_path, seed=3)
+    module.OUTLINES._replace(seeds=1).gather(parts, tmp_path, seed=3)
     table = results.read(tmp_path / "outlines.csv")
     assert [row["variant"] for row in table[::2]] == list(VARIANTS)
     assert {row["seed"] for row in table} == {3}
@@ -53,8 +53,8 @@ def test_short_runs_leave_weights_cards_and_the_table(tmp_path, few, monkeypatch
                 wanted = value if isinstance(value, str) else pytest.approx(value, rel=1e-4)
                 assert row[key] == wanted
         card = (tmp_path / f"outlines_{variant}_3_G.md").read_text()
-        assert "`recipes.translator()`" in card
-        assert f"outlines_{variant}`, seed 3" in card
+        assert "`recipes.digit_outlines.translator()`" in card
+        assert f"run outlines_{variant} --seed 3 --steps 2`" in card
 
 
 def test_the_variants_take_different_steps_and_a_run_repeats(tmp_path, few):
@@ -66,7 +66,7 @@ def test_the_variants_take_different_steps_and_a_run_repeats(tmp_path, few):
     ends = {name: trained(recipe, name) for name, recipe in VARIANTS.items()}
     for one, other in itertools.combinations(ends.values(), 2):
         assert not torch.equal(one, other)
-    assert torch.equal(trained(outlines_gan, "again"), ends["gan"])
+    assert torch.equal(trained(VARIANTS["gan"], "again"), ends["gan"])
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, few, monkeypatch):
@@ -79,9 +79,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, few, monkeypatch):
             raise KeyboardInterrupt
         return step(*arguments)
 
-    recipe = module.outlines_cyclegan
-    fit = module.fit
-    monkeypatch.setattr(module, "fit", lambda *a, **k: fit(*a, **k, every=2))
+    recipe = VARIANTS["cyclegan"]
+    fit = frame.optim.fit
+    monkeypatch.setattr(frame.optim, "fit", lambda *a, **k: fit(*a, **k, every=2))
     recipe(tmp_path / "whole", steps=5)
     monkeypatch.setattr(module, "step", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -96,7 +96,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, few, monkeypatch):
 
 
 def test_pairs_teach_in_a_few_steps_what_black_pictures_do_not_know(tmp_path, few):
-    outlines_paired(tmp_path, steps=150)
+    VARIANTS["paired"](tmp_path, steps=150)
     x, _ = digits()
     black = data.outline(x).mean().item()
     there, _ = results.read(tmp_path / "outlines_paired_0.csv")

@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch.distributions import Categorical
 
-from gannotes import data, recipes, results, weights
+from gannotes import data, results, weights
+from gannotes.recipes import contest, summary
 from gannotes.recipes.contest import RING_SD
 from gannotes.recipes.summary import CELLS, LIMIT
 
-ARENAS = {"plane": recipes.plane(2), "digits": recipes.DIGITS}
+ARENAS = {"plane": contest.plane(2), "digits": contest.DIGITS}
 SHAPES = {"plane": (2, 6, 2), "digits": (6, 1, 28, 28)}
-contestants = pytest.mark.parametrize("name", recipes.CONTESTANTS)
+contestants = pytest.mark.parametrize("name", contest.CONTESTANTS)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def batches():
 @pytest.mark.parametrize("where", ARENAS)
 def test_a_step_moves_whatever_samples_and_every_player(where, name, batches):
     torch.manual_seed(0)
-    contestant = recipes.enter(name, ARENAS[where])
+    contestant = summary.enter(name, ARENAS[where])
     before = copy.deepcopy(contestant.sampled.state_dict())
     owned = [p for player in contestant.players for g in player.param_groups for p in g["params"]]
     start = [p.detach().clone() for p in owned]
@@ -43,7 +44,7 @@ def test_a_step_moves_whatever_samples_and_every_player(where, name, batches):
 @contestants
 @pytest.mark.parametrize("where", ARENAS)
 def test_samples_and_reconstructions_look_like_data(where, name, batches):
-    contestant = recipes.enter(name, ARENAS[where])
+    contestant = summary.enter(name, ARENAS[where])
     contestant.sampled.eval()
     shape = SHAPES[where]
     with torch.no_grad():
@@ -60,8 +61,8 @@ def test_operations_of_a_step_are_those_counted_by_hand():
     D_later, G_later = H * H + H, H * H + 2 * H  # layers behind which a gradient must go on
     critic = (D + G + D) + 2 * (D + D_later)  # value, then its gradient in D
     sampler = (D + G + D) + D + (G + G_later)  # flipped value, through D, gradient in G
-    gan = recipes.enter("gan", recipes.plane(1))
-    assert recipes.operations(gan.step, x) == 2 * 128 * (critic + sampler)
+    gan = summary.enter("gan", contest.plane(1))
+    assert contest.operations(gan.step, x) == 2 * 128 * (critic + sampler)
 
 
 def test_the_probability_of_a_cell_is_the_integral_of_the_density():
@@ -71,7 +72,7 @@ def test_the_probability_of_a_cell_is_the_integral_of_the_density():
     mid = torch.cartesian_prod(side - LIMIT, side - LIMIT)
     mass = p.log_prob(mid).exp() * (2 * LIMIT / CELLS / fine) ** 2
     expected = mass.view(CELLS, fine, CELLS, fine).sum((1, 3)).flatten()
-    found = recipes.cell_probabilities().double()
+    found = summary.cell_probabilities().double()
     torch.testing.assert_close(found[:-1], expected, atol=1e-5, rtol=0)
     assert found[-1] < 1e-5
 
@@ -90,7 +91,7 @@ class Sampler:
 
 def test_the_rulers_of_the_ring_know_the_truth_and_a_single_mode():
     ring = data.ring(sd=RING_SD)
-    scores = recipes.plane_scores(Sampler(ring), 2)
+    scores = summary.plane_scores(Sampler(ring), 2)
     assert (scores["js"] < 0.003).all()
     assert (scores["captured"] == 8).all()
     torch.testing.assert_close(scores["high_quality"], torch.full((2,), 0.989), atol=0.006, rtol=0)
@@ -99,7 +100,7 @@ def test_the_rulers_of_the_ring_know_the_truth_and_a_single_mode():
     one = torch.distributions.MixtureSameFamily(
         Categorical(torch.eye(8)[0]), ring.component_distribution
     )
-    scores = recipes.plane_scores(Sampler(one), 2)
+    scores = summary.plane_scores(Sampler(one), 2)
     both = 9 / 16  # where p has 1/8 and q has 1
     js = 0.5 * (7 / 8 * math.log(2) + math.log(1 / 8 / both) / 8) + 0.5 * math.log(1 / both)
     torch.testing.assert_close(scores["js"], torch.full((2,), js), atol=0.003, rtol=0)
@@ -108,12 +109,12 @@ def test_the_rulers_of_the_ring_know_the_truth_and_a_single_mode():
 
 def test_the_tables_have_sixteen_replicas_of_every_model_within_the_budget():
     for table, key, arena in (
-        ("summary_plane", "replica", recipes.plane()),
-        ("summary_digits", "seed", recipes.DIGITS),
+        ("summary_plane", "replica", contest.plane()),
+        ("summary_digits", "seed", contest.DIGITS),
     ):
         rows = results.load(table)
-        assert len(rows) == 16 * len(recipes.CONTESTANTS)
-        for name in recipes.CONTESTANTS:
+        assert len(rows) == 16 * len(contest.CONTESTANTS)
+        for name in contest.CONTESTANTS:
             mine = [row for row in rows if row["model"] == name]
             assert {row[key] for row in mine} == set(range(16))
             for row in mine:
@@ -123,9 +124,9 @@ def test_the_tables_have_sixteen_replicas_of_every_model_within_the_budget():
 
 @contestants
 def test_the_shipped_replica_of_the_ring_scores_what_its_row_says(name):
-    contestant = recipes.enter(name, recipes.plane(1))
+    contestant = summary.enter(name, contest.plane(1))
     weights.load(contestant.sampled, f"summary_plane_{name}_0")
-    found = recipes.plane_scores(contestant, 1)
+    found = summary.plane_scores(contestant, 1)
     (row,) = (r for r in results.load("summary_plane") if (r["model"], r["replica"]) == (name, 0))
     # The row's noise was drawn for sixteen replicas at once.
     assert found["js"].item() == pytest.approx(row["js"], abs=0.006)
@@ -136,8 +137,8 @@ def test_the_shipped_replica_of_the_ring_scores_what_its_row_says(name):
 
 @pytest.mark.parametrize("name", ["infogan", "vae"])
 def test_the_shipped_model_of_digits_scores_what_its_row_says(name):
-    contestant = recipes.enter(name, recipes.DIGITS)
+    contestant = summary.enter(name, contest.DIGITS)
     weights.load(contestant.sampled, f"summary_digits_{name}_0")
     (row,) = (r for r in results.load("summary_digits") if (r["model"], r["seed"]) == (name, 0))
-    for key, value in recipes.digit_scores(contestant).items():
+    for key, value in summary.digit_scores(contestant).items():
         assert value == pytest.approx(row[key], rel=0.02, nan_ok=True), key

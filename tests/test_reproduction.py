@@ -1,7 +1,8 @@
 """The ledger: its tables, as the committed page shows them, are those of the shipped summaries.
 
-Nothing of the page's code is used here: the tables are read from its outputs, and every number and
-verdict is computed again from the CSV files and the cards, with numpy and scipy.
+Nothing of `gannotes.ledger` is used here: the tables are read from the page's outputs, and every
+number and verdict is computed again from the CSV files and the weights' headers, with numpy and
+scipy.
 """
 
 import csv
@@ -16,10 +17,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gannotes import weights
 from gannotes.recipes import RECIPES, SWEEPS
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS, WEIGHTS = ROOT / "gannotes/results", ROOT / "gannotes/weights"
+RESULTS = ROOT / "gannotes/results"
 NUMBER = re.compile(r"-?[\d.]+")
 UP, DOWN = math.inf, -math.inf
 
@@ -62,12 +64,6 @@ def shipped(name: str) -> list[dict]:
 def values(rows: list[dict], key: str, **where: str) -> np.ndarray:
     chosen = [row for row in rows if all(row[k] == v for k, v in where.items())]
     return np.array([float(row[key]) for row in chosen])
-
-
-def card(name: str, key: str) -> str:
-    text = (WEIGHTS / f"{name}.md").read_text(encoding="utf-8")
-    (found,) = re.findall(rf"^\| {re.escape(key)} \| (.+) \|$", text, flags=re.M)
-    return found
 
 
 def unit(text: str) -> float:
@@ -267,7 +263,7 @@ def test_modes(table):
         for title, name in (("plain", "plain"), ("remedies", "")):
             if table == "ring":
                 key = "modes captured, replica by replica" if captured else "high-quality share"
-                ours = np.array(json.loads(card(f"ring_{name}".strip("_"), key)))
+                ours = np.array(weights.about(f"ring_{name}".strip("_"))[key])
             else:
                 ours = values(runs, line["quantity"], variant=f"ali_grid_{name}".strip("_"))
             row = rows[f"{tried} ({table}), {title}: {what}"]
@@ -301,7 +297,7 @@ def test_iwae():
 
 def test_the_panels_are_those_of_the_cards():
     for name, row in verdicts("VAE: how many dimensions").items():
-        bound = float(card(f"vae_mnist_{name.split()[0]}_0", "ELBO, test, nats"))
+        bound = weights.about(f"vae_mnist_{name.split()[0]}_0")["ELBO, test, nats"]
         assert float(row[1]) == pytest.approx(bound, abs=0.051)
 
 

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from gannotes import nets, recipes, samplers, weights
+from gannotes import nets, samplers, weights
 from gannotes.__main__ import main
 from gannotes.distributions import codes, standard_normal
+from gannotes.recipes import infogan, vae
 
 
 def drawn(name, count=2, seed=0):
-    return torch.cat(list(samplers.draw(name, count, seed)))
+    return samplers.sample(name, count, seed)
 
 
 @pytest.mark.parametrize("name", samplers.SOURCES)
@@ -47,7 +48,7 @@ def test_a_gan_is_its_network_on_normal_noise():
 
 def test_an_infogan_draws_its_code_behind_its_noise():
     """F03."""
-    G = weights.load(recipes.infogan_generator(), "infogan_mnist_plain_0")
+    G = weights.load(infogan.infogan_generator(), "infogan_mnist_plain_0")
     torch.manual_seed(0)
     z, c = (p.sample((samplers.BATCH,)) for p in (standard_normal(62), codes((10,), 2)))
     torch.testing.assert_close(drawn("infogan_mnist_plain", 5), G(torch.cat([z, c], 1))[:5, 0])
@@ -55,10 +56,10 @@ def test_an_infogan_draws_its_code_behind_its_noise():
 
 def test_a_vae_shows_the_means_of_its_decoder():
     """F08."""
-    vae = weights.load(recipes.digit_vae(5), "vae_mnist_5_0")
+    model = weights.load(vae.digit_vae(5), "vae_mnist_5_0")
     torch.manual_seed(0)
     z = standard_normal(5).sample((samplers.BATCH,))
-    torch.testing.assert_close(drawn("vae_mnist_5", 5), vae.decoder(z).mean[:5, 0])
+    torch.testing.assert_close(drawn("vae_mnist_5", 5), model.decoder(z).mean[:5, 0])
 
 
 def test_a_seed_fixes_the_pictures_whatever_their_number_and_spares_the_callers(monkeypatch):
@@ -101,8 +102,8 @@ def test_the_list_names_every_source(capsys):
     [
         (["mnist_gam"], "name: expected a shipped generator, got 'mnist_gam'; did you mean"),
         (["qqq"], "name: expected a shipped generator, got 'qqq'; sample --list says which"),
-        (["mnist_gan", "--count", "0"], "argument --count: expected an integer >= 1, got '0'"),
-        (["mnist_gan", "--seed", "-1"], "argument --seed: expected an integer >= 0, got '-1'"),
+        (["mnist_gan", "--count", "0"], "argument --count: expected an integer >= 1 and <="),
+        (["mnist_gan", "--seed", "-1"], "argument --seed: expected an integer >= 0 and <="),
         (["mnist_gan", "--out", "x.txt"], "out: expected a .npy file in an existing folder, got"),
         (["mnist_gan", "--png", "no/x.png"], "png: expected a .png file in an existing folder"),
     ],
@@ -125,5 +126,5 @@ def test_a_command_without_a_file_is_refused(capsys):
 
 @pytest.mark.parametrize(("count", "seed"), [(0, 0), (1.5, 0), (True, 0), (1, -1), (1, 2**63)])
 def test_numbers_out_of_range_are_refused_before_anything_is_loaded(count, seed):
-    with pytest.raises(ValueError, match=r"(count|seed): expected an integer >= [01], got"):
+    with pytest.raises((TypeError, ValueError), match=r"(count|seed): expected an integer"):
         samplers.draw("mnist_gan", count, seed)

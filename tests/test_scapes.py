@@ -1,7 +1,5 @@
 """Street scenes: geometry, classes and light; the recipes cut short; the shipped table."""
 
-import importlib
-
 import pytest
 import torch
 from torch import nn
@@ -12,8 +10,9 @@ from gannotes.data import PALETTE, nearest_class, paint, scapes
 from gannotes.models import cyclegan
 from gannotes.models.cyclegan import CycleGAN
 from gannotes.optim import descend
+from gannotes.recipes import scapes as recipe
+from gannotes.recipes.frame import Recipe
 
-recipe = importlib.import_module("gannotes.recipes.scapes")
 SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR = range(6)
 
 
@@ -100,7 +99,7 @@ def test_colours_and_classes_are_each_others_inverse(scenes):
 
 
 def test_what_is_no_scene_is_refused():
-    with pytest.raises(ValueError, match="n must be a whole number, not negative, got -1"):
+    with pytest.raises(ValueError, match="^n: expected an integer from 0"):
         scapes(-1)
     with pytest.raises(ValueError, match="labels: expected classes from 0 to 5, got 0 to 6"):
         paint(torch.tensor([[[0, 6]]]))
@@ -202,7 +201,7 @@ def few_scenes(monkeypatch):
 def test_a_short_run_leaves_weights_cards_and_a_row_for_each_direction(
     variant, tmp_path, few_scenes
 ):
-    recipe.scapes_single(variant)(tmp_path, seed=4, steps=2)
+    Recipe(recipe.scapes, variant=variant)(tmp_path, seed=4, steps=2)
     (path,) = tmp_path.glob("*.csv")
     rows = results.read(path)
     assert [row["direction"] for row in rows] == list(recipe.DIRECTIONS)
@@ -213,29 +212,30 @@ def test_a_short_run_leaves_weights_cards_and_a_row_for_each_direction(
     judge = weights.load(recipe.scapes_judge(), "scapes_segmenter")
     scores = recipe.scapes_scores(G, F, judge, *recipe.scapes_data()[2])
     for row in rows:
-        for key in recipe.SCORES:
+        for key in metrics.Segmentation._fields:
             expected = getattr(scores[row["direction"]], key)
             assert row[key] == pytest.approx(expected, rel=1e-4)
-        assert "recipes.scapes_translator()" in path.with_name(f"{path.stem}_F.md").read_text()
+        assert (
+            "recipes.scapes.scapes_translator()" in path.with_name(f"{path.stem}_F.md").read_text()
+        )
 
 
 def test_the_sweep_gathers_its_runs(tmp_path):
-    runs = recipe.scapes_runs(7)
+    runs = recipe.SCAPES.runs(7)
     parts = [tmp_path / f"{name}-{seed}" for name, seed in runs]
     for part, (name, seed) in zip(parts, runs, strict=True):
         part.mkdir()
         rows = [{"run": name, "seed": seed, "direction": d} for d in recipe.DIRECTIONS]
         results.write(part / f"{name}_{seed}.csv", rows)
-    recipe.scapes_table(parts, tmp_path, 7)
+    recipe.SCAPES.gather(parts, tmp_path, 7)
     rows = results.read(tmp_path / "scapes.csv")
     assert [(row["run"], row["seed"]) for row in rows[::2]] == runs
     assert len(rows) == 36
-    singles = [recipe.scapes_single(variant).__name__ for variant in recipe.SCAPES_VARIANTS]
-    assert singles == [name for name, seed in runs if seed == 7]
+    assert [*recipe.SCAPES.recipes] == [name for name, seed in runs if seed == 21]
 
 
 def test_a_short_segmenter_leaves_weights_and_a_card(tmp_path, few_scenes):
-    recipe.scapes_segmenter(tmp_path, steps=2)
+    Recipe(recipe.scapes_segmenter, seeded=False)(tmp_path, steps=2)
     weights.fill(recipe.scapes_judge(), tmp_path / "scapes_segmenter.safetensors")
     assert "class_iou" in (tmp_path / "scapes_segmenter.md").read_text()
 
@@ -254,10 +254,8 @@ def test_the_shipped_segmenter_has_the_scores_of_its_card(held_out):
     photos, labels = held_out
     found = torch.cat([judge(part).argmax(1) for part in photos.split(250)])
     scores = metrics.segmentation_scores(found, labels, 6)
-    card = (weights.FOLDER / "scapes_segmenter.md").read_text()
     for key, value in scores._asdict().items():
-        printed = float(card.split(f"| {key} | ")[1].split(" |")[0])
-        assert value == pytest.approx(printed, abs=1e-3)
+        assert value == pytest.approx(weights.about("scapes_segmenter")[key], abs=1e-3)
     assert scores.class_iou > 0.8
 
 
@@ -269,7 +267,7 @@ def test_the_shipped_translators_have_the_scores_of_their_rows(held_out):
     found = recipe.scapes_scores(G, F, judge, *held_out)
     for row in results.load("scapes"):
         if (row["variant"], row["seed"]) == ("CycleGAN", 0):
-            for key in recipe.SCORES:
+            for key in metrics.Segmentation._fields:
                 assert getattr(found[row["direction"]], key) == pytest.approx(row[key], abs=2e-3)
 
 

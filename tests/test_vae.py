@@ -509,7 +509,7 @@ def test_wrong_input_is_named():
     vae, x = small(), coins(3, 6)
     for call in (vae.elbo, vae.elbo_score, vae.importance_weighted):
         for N_z in (0, 1.0, True):
-            with pytest.raises(ValueError, match=f"N_z: expected a positive integer, got {N_z}"):
+            with pytest.raises((TypeError, ValueError), match="^N_z: expected an integer of at"):
                 call(x, N_z)
     plain = VAE(nets.mlp(6, 4).double(), vae.decoder, vae.p_0)
     with pytest.raises(TypeError, match="encoder: expected a network that returns a Distribution"):

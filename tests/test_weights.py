@@ -1,14 +1,15 @@
 """Shipped weights: what is saved comes back, what does not fit is refused, and the scores hold."""
 
-import json
-
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from torch import nn
 
-from gannotes import data, metrics, nets, recipes, results, runs, weights
+from gannotes import data, metrics, nets, results, weights
 from gannotes.distributions import corners, standard_normal
 from gannotes.divergences import F_DIVERGENCES
+from gannotes.recipes import fgan, gan, protocols, vae
 
 
 def test_what_is_saved_comes_back_rounded_to_half_precision(tmp_path):
@@ -35,11 +36,9 @@ def test_another_architecture_is_refused_and_left_unchanged(tmp_path):
 
 def test_damaged_and_missing_files_are_named(tmp_path):
     (tmp_path / "net.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="net.safetensors is damaged"):
+    with pytest.raises(ValueError, match="^path: expected weights, got net.safetensors, damaged"):
         weights.fill(nets.mlp(2, 3), tmp_path / "net.safetensors")
-    with pytest.raises(
-        ValueError, match=r"name: expected one of \[.*'mnist_classifier'.*, got 'x'"
-    ):
+    with pytest.raises(ValueError, match=r"^name: expected one of .*'mnist_classifier'.*, got 'x'"):
         weights.load(nets.mlp(2, 3), "x")
 
 
@@ -62,12 +61,55 @@ def test_the_classifier_reads_as_many_test_digits_as_its_card_says():
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
     accuracy = (judge(images).argmax(1) == labels).double().mean().item()
     assert accuracy > 0.99
-    said = card("mnist_classifier")["test accuracy"].rstrip("%")
+    said = weights.about("mnist_classifier")["test accuracy"].rstrip("%")
     assert 100 * accuracy == pytest.approx(float(said), abs=0.03)
 
 
-def card(name):
-    return runs.scores(weights.FOLDER / f"{name}.md")
+def test_facts_travel_in_the_header_and_the_numbers_stay(tmp_path):
+    path = tmp_path / "net.safetensors"
+    net = nets.mlp(2, 3)
+    weights.save(net, path)
+    before = weights.fill(nets.mlp(2, 3), path).state_dict()
+    facts = {
+        "summary": "A line.",
+        "run": "x",
+        "seed": 3,
+        "error": 0.123456,
+        "list": [1, 2.5],
+        "ä": "ö",
+    }
+    assert weights.told(path) == {}
+    weights.tell(path, facts)
+    assert weights.told(path) == facts
+    assert list(weights.told(path)) == list(facts)
+    first = path.read_bytes()
+    weights.tell(path, facts)
+    assert path.read_bytes() == first
+    after = weights.fill(nets.mlp(2, 3), path).state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert weights.card(path).splitlines() == [
+        "# net",
+        "",
+        "A line.",
+        "",
+        "| | |",
+        "|---|---|",
+        "| run | `x` |",
+        "| seed | 3 |",
+        "| error | 0.1235 |",
+        "| list | [1, 2.5] |",
+        "| ä | ö |",
+    ]
+
+
+def test_every_card_is_rendered_from_the_header():
+    for path in weights.FOLDER.glob("*.safetensors"):
+        assert path.with_suffix(".md").read_text(encoding="utf-8") == weights.card(path), path.name
+
+
+def test_what_is_told_of_is_shipped():
+    with pytest.raises(ValueError, match=r"name: expected one of \[.*'mnist_gan'.*, got 'x'"):
+        weights.about("x")
 
 
 @pytest.mark.parametrize("name", ["mnist_gan", "mnist_gan_plain"])
@@ -77,7 +119,7 @@ def test_the_shipped_generators_draw_all_ten_digits_that_the_classifier_recognis
     G = weights.load(nets.image_generator(32), name)
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
     shares = metrics.class_shares(judge(G(standard_normal(32).sample((4000,)))))
-    said = {key: float(value) for key, value in card(name).items()}  # of 10,000 digits
+    said = weights.about(name)  # of 10,000 digits
     assert shares.mean_confidence.item() == pytest.approx(said["confidence"], abs=0.01)
     assert shares.share.min().item() == pytest.approx(said["rarest"], abs=0.02)
     assert shares.share.max().item() == pytest.approx(said["commonest"], abs=0.02)
@@ -90,8 +132,9 @@ def test_the_shipped_generators_draw_all_ten_digits_that_the_classifier_recognis
 @pytest.mark.parametrize("name", ["mnist_gan", "mnist_gan_plain"])
 def test_the_cards_of_the_generators_say_what_the_table_of_digits_says(name):
     (row,) = (row for row in results.load("digits_judged") if row["source"] == name)
-    said = {key: float(value) for key, value in card(name).items()}
-    assert said == pytest.approx({key: row[key] for key in said}, rel=2e-3, abs=1e-3)
+    scores = row.keys() - {"source", "seed"}
+    said = {key: weights.about(name)[key] for key in scores}
+    assert said == pytest.approx({key: row[key] for key in scores}, rel=2e-3, abs=1e-3)
 
 
 def test_the_film_ends_with_what_the_shipped_generator_draws():
@@ -113,7 +156,7 @@ def test_the_remedy_covers_the_ring_and_the_plain_game_does_not():
     modes = data.ring().component_distribution.mean
     remedied, plain = (
         metrics.mode_coverage(
-            weights.load(recipes.ring_generator(16), name)(p_0.sample((16, 2500))), modes, 0.02
+            weights.load(gan.ring_generator(16), name)(p_0.sample((16, 2500))), modes, 0.02
         )
         for name, p_0 in (("ring", corners(5)), ("ring_plain", standard_normal(5)))
     )
@@ -130,23 +173,23 @@ def test_the_shipped_rings_score_what_their_cards_say(name):
     """From the random numbers of the recipe, which scores a network that it has just drawn."""
     noise = corners(5) if name == "ring" else standard_normal(5)
     torch.manual_seed(1)
-    G = weights.load(recipes.ring_generator(16), name)
+    G = weights.load(gan.ring_generator(16), name)
     modes = data.ring().component_distribution.mean
     score = metrics.mode_coverage(G(noise.sample((16, 2500))), modes, 0.02)
-    captured, share = (json.loads(text) for text in card(name).values())
+    captured, share = list(weights.about(name).values())[-2:]
     assert score.captured.tolist() == captured
     assert score.high_quality.tolist() == pytest.approx(share, abs=2e-3)
 
 
-@pytest.mark.parametrize("k", recipes.PANELS)
+@pytest.mark.parametrize("k", vae.PANELS)
 def test_the_shipped_vaes_have_the_bounds_of_their_cards(k):
     """F08."""
-    vae = weights.load(recipes.digit_vae(k), f"vae_mnist_{k}_0")
+    model = weights.load(vae.digit_vae(k), f"vae_mnist_{k}_0")
     torch.manual_seed(0)
     x = data.binarise(data.mnist("test")[0])
     with torch.no_grad():
-        elbo = torch.cat([vae.elbo(part) for part in x.split(500)]).double().mean().item()
-    assert elbo == pytest.approx(float(card(f"vae_mnist_{k}_0")["ELBO, test, nats"]), abs=0.1)
+        elbo = torch.cat([model.elbo(part) for part in x.split(500)]).double().mean().item()
+    assert elbo == pytest.approx(weights.about(f"vae_mnist_{k}_0")["ELBO, test, nats"], abs=0.1)
 
 
 def test_training_images_have_the_shipped_kernel_density():
@@ -155,7 +198,7 @@ def test_training_images_have_the_shipped_kernel_density():
     torch.manual_seed(0)
     images = data.mnist("train")[0]
     chosen = images[torch.randperm(len(images))][: int(row["samples"])]
-    bandwidth, values = recipes.kde_protocol(chosen)
+    bandwidth, values = protocols.kde_protocol(chosen)
     assert bandwidth == pytest.approx(row["bandwidth"], rel=1e-5)
     assert values.mean().item() == pytest.approx(row["kde"], abs=0.05)
     assert metrics.standard_error(values).item() == pytest.approx(row["sem"], abs=0.01)
@@ -163,7 +206,7 @@ def test_training_images_have_the_shipped_kernel_density():
 
 @pytest.mark.parametrize("name", F_DIVERGENCES)
 def test_every_f_gan_but_total_variation_draws_all_ten_digits(name):
-    G = weights.load(recipes.fgan_generator(), f"fgan_mnist_{name}_0")
+    G = weights.load(fgan.fgan_generator(), f"fgan_mnist_{name}_0")
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
     torch.manual_seed(1)
     shares = metrics.class_shares(judge(G(standard_normal(32).sample((2000,)))))
@@ -187,7 +230,7 @@ def test_the_shipped_f_gan_has_the_shipped_numbers():
         for row in results.load("fgan_mnist")
         if (row["divergence"], row["seed"]) == ("jeffrey", 0)
     )
-    G = weights.load(recipes.fgan_generator(), "fgan_mnist_jeffrey_0")
+    G = weights.load(fgan.fgan_generator(), "fgan_mnist_jeffrey_0")
     judge = weights.load(nets.image_classifier(), "mnist_classifier")
     torch.manual_seed(0)
     samples = G(standard_normal(32).sample((16_384,)))
@@ -199,3 +242,33 @@ def test_the_shipped_f_gan_has_the_shipped_numbers():
     values = metrics.kernel_density(samples.flatten(1), test, row["bandwidth"])
     assert values.mean().item() == pytest.approx(row["kde"], abs=0.1)
     assert metrics.standard_error(values).item() == pytest.approx(row["sem"], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["../weights/mnist_classifier", "/x", "", "mnist_classifier.md"])
+def test_no_name_leads_out_of_the_folder(name):
+    with pytest.raises(ValueError, match="^name: expected one of"):
+        weights.load(nets.image_classifier(), name)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0])
+def test_weights_that_are_no_numbers_and_variances_below_zero_are_refused(tmp_path, bad):
+    net = nn.BatchNorm1d(2)
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+    state["running_var"][0] = bad
+    safetensors.torch.save_file(state, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match="^path: expected .* in running_var of net.safetensors"):
+        weights.fill(net, tmp_path / "net.safetensors")
+    assert net.running_var.tolist() == [1.0, 1.0]
+    assert net.training
+
+
+def test_a_missing_file_and_numbers_that_would_vanish_are_refused(tmp_path):
+    net = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match="^path: expected weights, got no.safetensors"):
+        weights.fill(net, tmp_path / "no.safetensors")
+    nn.init.constant_(net.weight, 1e-9)
+    with pytest.raises(ValueError, match="^net: expected numbers of at least 6e-8, got smaller"):
+        weights.save(net, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match="^path: expected a file in a folder"):
+        weights.save(nn.Linear(1, 1), tmp_path / "no" / "net.safetensors")
+    assert not any(tmp_path.iterdir())

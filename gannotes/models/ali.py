@@ -29,7 +29,8 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
-from gannotes.optim import ascend
+from gannotes.checks import floating, kind, one_per_point, shaped
+from gannotes.optim import ascend, owners
 
 
 class ALI(nn.Module):
@@ -115,10 +116,17 @@ class ALI(nn.Module):
 
         Returns:
             The value, `()` or one per replica `(S,)`.
+
+        Raises:
+            TypeError: if `x` is no floating-point tensor, or a sampler returns no distribution.
+            ValueError: if a sampler draws another shape than that of the data or of `p_0`, or if
+                `D` does not give one number per pair.
         """
-        v_q = self.D(x, self.encoder(x).rsample())
-        z = self.p_0.sample(v_q.shape)
-        v_p = self.D(self.decoder(z).rsample(), z)
+        q = kind("encoder", self.encoder(floating("x", x)), Distribution)
+        z_q, z = q.rsample(), self.p_0.sample(q.batch_shape)
+        x_p = kind("decoder", self.decoder(z), Distribution).rsample()
+        v_q = one_per_point("D", self.D(x, shaped("encoder", z_q, z.shape)), x)
+        v_p = self.D(shaped("decoder", x_p, x.shape), z)
         return self.bound(v_p, v_q) if flip else self.bound(v_q, v_p)
 
 
@@ -139,6 +147,11 @@ def step(
     Returns:
         The last critic value, before its move.
 
+    Raises:
+        TypeError: if an argument has the wrong type.
+        ValueError: if an optimiser does not own its player, `K` is not positive, or a network
+            returns another shape; nothing has moved.
+
     Example:
         >>> from gannotes.distributions import Deterministic, Gaussian, standard_normal
         >>> from gannotes.nets import Pair, critic
@@ -151,7 +164,48 @@ def step(
         >>> step(ali, torch.randn(32, 6), theta_phi, omega)
         {'value': tensor(-1...)}
     """
+    owners(K, theta_phi=(theta_phi, ali.decoder, ali.encoder), omega=(omega, ali.D))
     for _ in range(K):
         value = ascend(omega, ali.value(x))
     ascend(theta_phi, ali.value(x, flip=True))
     return {"value": value}
+
+
+def step_regularised(
+    ali: ALI, x: Tensor, theta_phi: Optimizer, omega: Optimizer, gamma: float
+) -> dict[str, Tensor]:
+    r"""One ascent of the critic with gradient penalties, one of both samplers, on the same pairs.
+
+    .. math::
+
+        \max_\omega\; \hat V(\theta, \phi, \omega) - \tfrac{\gamma}{2} \big(
+        E_{q_\phi} \|\nabla_{x, z} r_\omega(x, z)\|^2
+        + E_{p_\theta} \|\nabla_{x, z} r_\omega(x, z)\|^2 \big)
+
+    Slide: ALI / Algorithm (A07); beyond the deck (mode collapse).
+
+    Args:
+        ali: the model.
+        x: a batch of data `(..., N, d)`.
+        theta_phi: the optimiser of `ali.decoder` and `ali.encoder`.
+        omega: the optimiser of `ali.D`.
+        gamma: the weight of the penalties.
+
+    Returns:
+        The critic's value less the penalties, before its move.
+    """
+    z = ali.p_0.sample(x.shape[:-1])
+    x_p, z_q = ali.decoder(z).rsample(), ali.encoder(x).rsample()
+
+    v_q, R_1 = _squared_gradient(ali.D, x, z_q)
+    v_p, R_2 = _squared_gradient(ali.D, x_p, z)
+    penalised = ascend(omega, ali.bound(v_q, v_p) - gamma / 2 * (R_1 + R_2))
+    ascend(theta_phi, ali.bound(ali.D(x_p, z), ali.D(x, z_q)))
+    return {"value": penalised}
+
+
+def _squared_gradient(D: nn.Module, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    x, z = x.detach().requires_grad_(), z.detach().requires_grad_()
+    v = D(x, z)
+    gradients = torch.autograd.grad(v.sum(), (x, z), create_graph=True)
+    return v, torch.stack([g.square().sum(-1).mean(-1) for g in gradients]).sum(0)

@@ -34,7 +34,8 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import bernoulli
-from gannotes.optim import ascend
+from gannotes.checks import count, floating, kind, law_of, one_per_point, shaped
+from gannotes.optim import ascend, owners
 
 Contrast = Callable[[Distribution], Distribution]
 
@@ -107,8 +108,12 @@ class AVB(nn.Module):
 
         Returns:
             Nats, `(N_z, ..., N)`.
+
+        Raises:
+            TypeError: if the decoder does not return a distribution.
+            ValueError: if it is a law of another shape than the data's.
         """
-        return self.decoder(z).log_prob(x) + self.p_0.log_prob(z)
+        return self._log_likelihood(x, z) + self.p_0.log_prob(z)
 
     def log_ratio(self, z: Tensor, x: Tensor, r_alpha: Distribution | None = None) -> Tensor:
         r"""What is learnt of :math:`r^*(z, x) = \log q_\phi(z \mid x) - \log p_0(z)`.
@@ -125,11 +130,14 @@ class AVB(nn.Module):
 
         Returns:
             Nats, `(N_z, ..., N)`.
+
+        Raises:
+            ValueError: if `r` does not give one number per point.
         """
         if r_alpha is None:
-            return self.r(z, x)
+            return one_per_point("r", self.r(z, x), z)
         known = r_alpha.log_prob(z) - self.p_0.log_prob(z)
-        return self.r((z - r_alpha.mean) / r_alpha.stddev, x) + known
+        return one_per_point("r", self.r((z - r_alpha.mean) / r_alpha.stddev, x), z) + known
 
     def terms(self, x: Tensor, N_z: int = 1) -> tuple[Tensor, Tensor]:
         r"""The terms of the bound: expected log likelihood, and what is learnt of the divergence.
@@ -144,13 +152,15 @@ class AVB(nn.Module):
             Both in nats, `(..., N)`, one per point; the second may be negative.
 
         Raises:
-            TypeError: if the encoder does not return a distribution.
-            ValueError: if `N_z` is not a positive integer.
+            TypeError: if `x` is no floating-point tensor, `N_z` no integer, or a network does not
+                return a distribution.
+            ValueError: if `N_z` is not positive, if a law has another shape than the data or `p_0`,
+                or if `r` does not give one number per point.
         """
         q = self._posterior(x, N_z)
-        z = q.rsample(torch.Size((N_z,)))
+        z = shaped("encoder", q.rsample(torch.Size((N_z,))), self._codes(q, x, N_z))
         log_ratio = self.log_ratio(z, x, self._reference(q))
-        return self.decoder(z).log_prob(x).mean(0), log_ratio.mean(0)
+        return self._log_likelihood(x, z).mean(0), log_ratio.mean(0)
 
     def elbo(self, x: Tensor, N_z: int = 1) -> Tensor:
         r"""The evidence lower bound with the learnt ratio in place of the exact one.
@@ -182,25 +192,28 @@ class AVB(nn.Module):
         with torch.no_grad():
             q = self._posterior(x, N_z)
             r_alpha = self._reference(q)
-            z = q.sample(torch.Size((N_z,)))
+            z = shaped("encoder", q.sample(torch.Size((N_z,))), self._codes(q, x, N_z))
             if r_alpha is not None:
                 z = (z - r_alpha.mean) / r_alpha.stddev
                 z_0 = torch.randn_like(z)
             else:
                 z_0 = self.p_0.sample(z.shape[:-1])
-        v_q, v_0 = self.r(torch.stack([z, z_0]), x)
+        both = torch.stack([z, z_0])
+        v_q, v_0 = one_per_point("r", self.r(both, x), both)
         return bernoulli(v_q, v_0).mean(0)
 
+    def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        p = law_of("decoder", self.decoder(z), x)
+        return one_per_point("decoder", p.log_prob(x), z)
+
     def _posterior(self, x: Tensor, N_z: int) -> Distribution:
-        if isinstance(N_z, bool) or not isinstance(N_z, int) or N_z < 1:
-            raise ValueError(f"N_z: expected a positive integer, got {N_z!r}")
-        q = self.encoder(x)
-        if not isinstance(q, Distribution):
-            raise TypeError(
-                f"encoder: expected a network that returns a Distribution, got {type(q).__name__}; "
-                "distributions.Implicit makes one"
-            )
-        return q
+        count("N_z", N_z)
+        law = "a network that returns a Distribution, as distributions.Implicit does"
+        return kind("encoder", self.encoder(floating("x", x)), Distribution, wanted=law)
+
+    def _codes(self, q: Distribution, x: Tensor, N_z: int) -> torch.Size:
+        """The shape of its samples: for each point, events as the base has them."""
+        return torch.Size((N_z,)) + x.shape[: len(q.batch_shape)] + self.p_0.event_shape
 
     def _reference(self, q: Distribution) -> Distribution | None:
         """The law that the classifier tells q from, if that is not `p_0`; its moments are fixed."""
@@ -232,6 +245,11 @@ def step(
         Before their moves: the learnt bound and its divergence term, averaged over the batch, and
         the last value of the classifier.
 
+    Raises:
+        TypeError: if an argument has the wrong type.
+        ValueError: if an optimiser does not own its player, `N_z` or `K` is not positive, or a
+            network returns another shape; nothing has moved.
+
     Example:
         >>> from gannotes.distributions import Bernoulli, Implicit, standard_normal
         >>> from gannotes.nets import Pair, critic
@@ -246,6 +264,7 @@ def step(
         >>> list(step(avb, torch.ones(5, 6), theta_phi, omega, K=2))
         ['elbo', 'kl', 'value']
     """
+    owners(K, theta_phi=(theta_phi, avb.decoder, avb.encoder), omega=(omega, avb.r))
     log_likelihood, kl = avb.terms(x, N_z)
     elbo = ascend(theta_phi, (log_likelihood - kl).mean(-1))  # 2.1 and 2.2
     for _ in range(K):

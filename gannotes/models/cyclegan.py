@@ -26,8 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gannotes import checks
 from gannotes.bounds import Bound, cycle, least_squares
-from gannotes.optim import ascend
+from gannotes.optim import ascend, owners
 
 
 class History(nn.Module):
@@ -46,9 +47,12 @@ class History(nn.Module):
     Args:
         shape: the shape of a sample.
         capacity: how many are kept; with 0 every sample is passed on.
+        replicas: `S` for a stack of independent histories of samples `(S, N, *shape)`; `None` for
+            one of samples `(N, *shape)`.
 
     Raises:
-        ValueError: if `capacity` is negative.
+        TypeError: if a number is no integer.
+        ValueError: if `capacity` is negative, or another size is not positive.
 
     Example:
         >>> past = History((2,), capacity=3)
@@ -59,31 +63,46 @@ class History(nn.Module):
     stored: Tensor
     count: Tensor
 
-    def __init__(self, shape: tuple[int, ...], capacity: int = 50) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], capacity: int = 50, replicas: int | None = None
+    ) -> None:
         super().__init__()
-        if capacity < 0:
-            raise ValueError(f"capacity: expected at least 0, got {capacity}")
-        self.register_buffer("stored", torch.zeros(capacity, *shape))
+        checks.count("capacity", capacity, least=0)
+        sample = tuple(checks.count("shape", size) for size in shape)
+        self.replicas = () if replicas is None else (checks.count("replicas", replicas),)
+        self.register_buffer("stored", torch.zeros(capacity, *self.replicas, *sample))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Pass on samples `(N, *shape)`, old ones among them; what comes out has no gradient."""
-        capacity = len(self.stored)
-        passed_on = x.detach().clone()
-        if capacity == 0:
-            return passed_on
-        swap = torch.rand(len(x)) < 0.5
-        slots = torch.randint(capacity, (len(x),))
-        for i, slot in enumerate(slots.tolist()):
-            if self.count < capacity:
-                self.stored[self.count] = passed_on[i]
-                self.count += 1
-            elif swap[i]:
-                new = passed_on[i].clone()
-                passed_on[i] = self.stored[slot]
-                self.stored[slot] = new
-        return passed_on
+        """Pass on samples `(..., N, *shape)`, old ones among them, without a gradient.
+
+        Raises:
+            ValueError: if the samples have another shape.
+        """
+        capacity, place = len(self.stored), len(self.replicas)
+        if x.ndim <= place or x.movedim(place, 0).shape[1:] != self.stored.shape[1:]:
+            kept = tuple(self.stored.shape[1:])
+            raise ValueError(f"x: expected samples of shape {kept}, got shape {tuple(x.shape)}")
+        passed_on = x.detach().movedim(place, 0).clone()
+        if capacity:
+            draws = (len(passed_on), *self.replicas)
+            swap, slots = torch.rand(draws) < 0.5, torch.randint(capacity, draws)
+            for i, sample in enumerate(passed_on):
+                self._meet(sample, swap[i], slots[i])
+        return passed_on.movedim(0, place)
+
+    def _meet(self, sample: Tensor, swap: Tensor, slot: Tensor) -> None:
+        """Store one sample of each replica, or exchange it for an old one, in place."""
+        if self.count < len(self.stored):
+            self.stored[self.count] = sample
+            self.count += 1
+            return
+        place = (slot, *(torch.arange(size) for size in self.replicas))
+        old = self.stored[place].clone()
+        swap = swap.to(old.device).view(*swap.shape, *[1] * (old.ndim - swap.ndim))
+        self.stored[place] = torch.where(swap, sample, old)
+        sample.copy_(torch.where(swap, old, sample))
 
 
 class CycleGAN(nn.Module):
@@ -92,14 +111,20 @@ class CycleGAN(nn.Module):
     Slide: CycleGAN / Problem statement and Loss functions (E36 to E39).
 
     Args:
-        G: maps the first domain `(N, *data_X)` to the second `(N, *data_Y)`.
+        G: maps the first domain `(..., N, *data_X)` to the second `(..., N, *data_Y)`.
         F: maps the second domain to the first.
         D_X: maps the first domain to raw outputs `(..., N)`; a critic of patches returns one for
-            each patch, `(P, N)`, whose games are played side by side.
+            each patch, `(P, ..., N)`, whose games are played side by side.
         D_Y: maps the second domain to raw outputs.
         bound: the game in each domain: a function of the raw outputs on data and on translations.
         past_X: what `D_X` is shown of the translations, a `History`; the latest ones without it.
         past_Y: the same for `D_Y`.
+        data_dims: the number of dimensions of a sample, 1 for vectors and 3 for images; a pair if
+            the domains differ.
+
+    Raises:
+        TypeError: if `data_dims` is no integer, nor a pair of them.
+        ValueError: if it is not positive.
 
     Example:
         >>> from gannotes.nets import critic, mlp
@@ -118,6 +143,8 @@ class CycleGAN(nn.Module):
         bound: Bound = least_squares,
         past_X: nn.Module | None = None,
         past_Y: nn.Module | None = None,
+        *,
+        data_dims: int | tuple[int, int] = 1,
     ) -> None:
         super().__init__()
         self.G = G
@@ -127,6 +154,8 @@ class CycleGAN(nn.Module):
         self.bound = bound
         self.past_X = nn.Identity() if past_X is None else past_X
         self.past_Y = nn.Identity() if past_Y is None else past_Y
+        dims_X, dims_Y = data_dims if isinstance(data_dims, tuple) else (data_dims, data_dims)
+        self.data_dims = checks.count("data_dims", dims_X), checks.count("data_dims", dims_Y)
 
     def translate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         r"""The translations :math:`G(x)` and :math:`F(y)`.
@@ -134,13 +163,20 @@ class CycleGAN(nn.Module):
         Slide: CycleGAN / Problem statement (E36).
 
         Args:
-            x: a batch of the first domain `(N, *data_X)`.
-            y: an unrelated batch of the second `(M, *data_Y)`.
+            x: a batch of the first domain `(..., N, *data_X)`.
+            y: an unrelated batch of the second `(..., M, *data_Y)`.
 
         Returns:
-            `(N, *data_Y)` and `(M, *data_X)`.
+            `(..., N, *data_Y)` and `(..., M, *data_X)`.
+
+        Raises:
+            TypeError: if a batch is no floating-point tensor.
+            ValueError: if a translation has another shape than the other domain.
         """
-        return self.G(x), self.F(y)
+        dims_X, dims_Y = self.data_dims
+        n, m = checks.floating("x", x).ndim - dims_X, checks.floating("y", y).ndim - dims_Y
+        y_made = checks.shaped("G", self.G(x), x.shape[:n] + y.shape[m:])
+        return y_made, checks.shaped("F", self.F(y), y.shape[:m] + x.shape[n:])
 
     def value(
         self, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor, flip: bool = False
@@ -162,13 +198,14 @@ class CycleGAN(nn.Module):
             flip: whether to swap data and translations.
 
         Returns:
-            The value `()`, averaged over patches.
+            The value, averaged over patches, `()` or one per replica `(S,)`.
+
+        Raises:
+            ValueError: if a critic does not give one number per point, or per patch and point.
         """
-        games = [
-            self.bound(D(made), D(data)) if flip else self.bound(D(data), D(made))
-            for D, data, made in ((self.D_Y, y, y_made), (self.D_X, x, x_made))
-        ]
-        return games[0].mean() + games[1].mean()
+        dims_X, dims_Y = self.data_dims
+        game_Y = self._game("D_Y", y, y_made, dims_Y, flip)
+        return game_Y + self._game("D_X", x, x_made, dims_X, flip)
 
     def cycle(self, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor) -> Tensor:
         r"""There and back: :math:`E_x \|F(G(x)) - x\|_1 + E_y \|G(F(y)) - y\|_1`.
@@ -182,9 +219,9 @@ class CycleGAN(nn.Module):
             x_made: :math:`F(y)`.
 
         Returns:
-            The loss `()`, summed over the dimensions of the data.
+            The loss, summed over the dimensions of the data, `()` or one per replica `(S,)`.
         """
-        return cycle(x, self.F(y_made), y, self.G(x_made))
+        return cycle(x, self.F(y_made), y, self.G(x_made), self.data_dims)
 
     def identity(self, x: Tensor, y: Tensor) -> Tensor:
         r"""Leave alone what is there already: :math:`E_y \|G(y) - y\|_1 + E_x \|F(x) - x\|_1`.
@@ -198,9 +235,19 @@ class CycleGAN(nn.Module):
             y: data of the second.
 
         Returns:
-            The loss `()`, summed over the dimensions of the data.
+            The loss, summed over the dimensions of the data, `()` or one per replica `(S,)`.
         """
-        return cycle(x, self.F(x), y, self.G(y))
+        return cycle(x, self.F(x), y, self.G(y), self.data_dims)
+
+    def _game(self, name: str, data: Tensor, made: Tensor, dims: int, flip: bool) -> Tensor:
+        """The bound in one domain. Patches lead `(P, ..., N)`, so that they are averaged first."""
+        D, batch = getattr(self, name), data.shape[: data.ndim - dims]
+        v_p, v_q = D(data), D(made)
+        if v_p.shape[v_p.ndim - len(batch) :] != batch:
+            wanted = f"one number per point, shape (..., {', '.join(map(str, batch))})"
+            raise ValueError(f"{name}: expected {wanted}, got shape {tuple(v_p.shape)}")
+        game = self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
+        return game.reshape(-1, *batch[:-1]).mean(0)
 
 
 def step(
@@ -226,7 +273,13 @@ def step(
 
     Returns:
         The critics' value and the cycle loss, each before its move.
+
+    Raises:
+        TypeError: if an argument has the wrong type.
+        ValueError: if an optimiser does not own its players, or a network returns another shape;
+            nothing has moved.
     """
+    owners(theta=(theta, cyclegan.G, cyclegan.F), phi=(phi, cyclegan.D_X, cyclegan.D_Y))
     y_made, x_made = cyclegan.translate(x, y)
     loss = cyclegan.cycle(x, y, y_made, x_made)
     ascend(theta, cyclegan.value(x, y, y_made, x_made, flip=True) - lam * loss)

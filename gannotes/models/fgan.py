@@ -23,8 +23,9 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import variational
+from gannotes.checks import floating, one_per_point, shaped
 from gannotes.divergences import FDivergence
-from gannotes.optim import ascend, descend, descend_ascend
+from gannotes.optim import ascend, descend, descend_ascend, owners
 
 
 class FGAN(nn.Module):
@@ -81,9 +82,14 @@ class FGAN(nn.Module):
 
         Returns:
             The value, `()` or one per replica `(S,)`.
+
+        Raises:
+            TypeError: if `x` is no floating-point tensor.
+            ValueError: if `V` does not give one number per point, or if `G` makes samples of
+                another shape than the data.
         """
-        v_p = self.V(x)
-        v_q = self.V(self.sample(tuple(v_p.shape)))
+        v_p = one_per_point("V", self.V(floating("x", x)), x)
+        v_q = self.V(shaped("G", self.sample(v_p.shape), x.shape))
         return self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
 
     def is_data(self, x: Tensor) -> Tensor:
@@ -120,6 +126,8 @@ def step(fgan: FGAN, x: Tensor, theta: Optimizer, omega: Optimizer) -> dict[str,
 
     Raises:
         FloatingPointError: if the value or a gradient is not finite; no parameter was touched.
+        TypeError: if an argument has the wrong type.
+        ValueError: if an optimiser does not own its player, or a network returns another shape.
 
     Example:
         >>> from gannotes import distributions, divergences, nets
@@ -129,6 +137,7 @@ def step(fgan: FGAN, x: Tensor, theta: Optimizer, omega: Optimizer) -> dict[str,
         >>> step(fgan, torch.randn(32, 1), theta, omega)["value"].shape
         torch.Size([])
     """
+    owners(theta=(theta, fgan.G), omega=(omega, fgan.V))
     return {"value": descend_ascend(theta, omega, fgan.value(x))}
 
 
@@ -157,6 +166,9 @@ def step_alternating(
 
     Raises:
         FloatingPointError: if a value or a gradient is not finite; the player was not moved.
+        TypeError: if an argument has the wrong type.
+        ValueError: if an optimiser does not own its player, or a network returns another shape;
+            nothing has moved.
 
     Example:
         >>> from gannotes import distributions, divergences, nets
@@ -166,6 +178,7 @@ def step_alternating(
         >>> list(step_alternating(fgan, torch.randn(32, 1), theta, omega, flip=False))
         ['value']
     """
+    owners(theta=(theta, fgan.G), omega=(omega, fgan.V))
     value = ascend(omega, fgan.value(x))
     if flip:
         ascend(theta, fgan.value(x, flip=True))

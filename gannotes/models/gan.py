@@ -22,7 +22,8 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
-from gannotes.optim import ascend, descend
+from gannotes.checks import floating, one_per_point, shaped
+from gannotes.optim import ascend, descend, owners
 
 
 class GAN(nn.Module):
@@ -83,9 +84,14 @@ class GAN(nn.Module):
 
         Returns:
             The value, `()` or one per replica `(S,)`.
+
+        Raises:
+            TypeError: if `x` is no floating-point tensor.
+            ValueError: if `D` does not give one number per point, or if `G` makes samples of
+                another shape than the data.
         """
-        v_p = self.D(x) if u is None else self.D(x, u)
-        x_q = self.sample(tuple(v_p.shape), u)
+        v_p = self.D(floating("x", x)) if u is None else self.D(floating("x", x), u)
+        x_q = shaped("G", self.sample(one_per_point("D", v_p, x).shape, u), x.shape)
         v_q = self.D(x_q) if u is None else self.D(x_q, u)
         return self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
 
@@ -105,6 +111,11 @@ def step(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer, K: int = 1) -> d
     Returns:
         The last critic value, before its move.
 
+    Raises:
+        TypeError: if an argument has the wrong type.
+        ValueError: if an optimiser does not own its player, `K` is not positive, or a network
+            returns another shape; nothing has moved.
+
     Example:
         >>> from gannotes import distributions, nets
         >>> gan = GAN(nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2))
@@ -112,6 +123,7 @@ def step(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer, K: int = 1) -> d
         >>> step(gan, torch.randn(32, 1), theta, phi, K=2)
         {'value': tensor(-1...)}
     """
+    owners(K, theta=(theta, gan.G), phi=(phi, gan.D))
     for _ in range(K):
         value = ascend(phi, gan.value(x))
     ascend(theta, gan.value(x, flip=True))
@@ -146,7 +158,7 @@ def step_regularised(
         gamma: the weight of the penalties.
 
     Returns:
-        The critic's value less the penalties, before its move.
+        The critic's value less the penalties, before its move. Errors are those of `step`.
 
     Example:
         >>> from gannotes import distributions, nets
@@ -155,8 +167,9 @@ def step_regularised(
         >>> list(step_regularised(gan, torch.randn(32, 1), theta, phi, gamma=1.0))
         ['value']
     """
+    owners(theta=(theta, gan.G), phi=(phi, gan.D))
     v_p, R_1 = squared_gradient(gan.D, x)
-    v_q, R_2 = squared_gradient(gan.D, gan.sample(tuple(v_p.shape)))
+    v_q, R_2 = squared_gradient(gan.D, shaped("G", gan.sample(v_p.shape), x.shape))
     penalised = ascend(phi, gan.bound(v_p, v_q) - gamma / 2 * (R_1 + R_2))
     ascend(theta, gan.value(x, flip=True))
     return {"value": penalised}
@@ -175,13 +188,17 @@ def squared_gradient(D: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         Raw outputs `(..., N)` and the mean over the batch `(...)`, differentiable in the critic's
         parameters.
 
+    Raises:
+        TypeError: if `x` is no floating-point tensor.
+        ValueError: if `D` does not give one number per point.
+
     Example:
         >>> _, penalty = squared_gradient(lambda x: 3 * x[:, 0], torch.randn(5, 2))
         >>> penalty.item()
         9.0
     """
-    x = x.detach().requires_grad_()
-    v = D(x)
+    x = floating("x", x).detach().requires_grad_()
+    v = one_per_point("D", D(x), x)
     (gradient,) = torch.autograd.grad(v.sum(), x, create_graph=True)
     return v, gradient.flatten(v.ndim).square().sum(-1).mean(-1)
 
@@ -215,6 +232,7 @@ def penalise(D: nn.Module, x: Tensor, phi: Optimizer, gamma: float) -> Tensor:
         >>> penalise(D, torch.randn(5, 2), phi, gamma=1.0), D[0].weight.tolist()
         (tensor(9.), [[2.700000047683716, 2.700000047683716]])
     """
+    owners(phi=(phi, D))
     return descend(phi, gamma / 2 * squared_gradient(D, x)[1])
 
 
@@ -235,8 +253,9 @@ def step_shared(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer) -> dict[s
         >>> step_shared(gan, torch.randn(32, 1), theta, phi)
         {'value': tensor(-1...)}
     """
-    v_p = gan.D(x)
-    x_q = gan.sample(tuple(v_p.shape))
+    owners(theta=(theta, gan.G), phi=(phi, gan.D))
+    v_p = one_per_point("D", gan.D(x), x)
+    x_q = shaped("G", gan.sample(v_p.shape), x.shape)
     value = ascend(phi, gan.bound(v_p, gan.D(x_q)))
     ascend(theta, gan.bound(gan.D(x_q), v_p.detach()))
     return {"value": value}

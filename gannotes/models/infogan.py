@@ -30,7 +30,8 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli, mutual_information
-from gannotes.optim import ascend
+from gannotes.checks import count, floating, shaped
+from gannotes.optim import ascend, owners
 
 
 class InfoGAN(nn.Module):
@@ -77,7 +78,7 @@ class InfoGAN(nn.Module):
         self.p_0 = p_0
         self.p_c: Any = p_c  # its entropies are asked for
         self.bound = bound
-        self.data_dims = data_dims
+        self.data_dims = count("data_dims", data_dims)
 
     def draw(self, n: int | tuple[int, ...]) -> tuple[Tensor, Tensor]:
         r"""Draw :math:`z \sim p_0` and, independently, :math:`c \sim p(c)`.
@@ -149,15 +150,22 @@ class InfoGAN(nn.Module):
         Returns:
             The value `()` and the bounds in nats `(P,)`, one for each of the `P` parts of the code;
             with replicas `(S,)` and `(S, P)`.
+
+        Raises:
+            TypeError: if `x` is no floating-point tensor.
+            ValueError: if `G` makes samples of another shape than the data, if `D` does not give
+                one number per point, or if `Q` speaks of other codes than `p_c`.
         """
-        batch = x.shape[: x.ndim - self.data_dims]
-        z, c = self.draw(tuple(batch))
-        both = torch.cat([x, self.generate(z, c)], len(batch) - 1)
+        batch = floating("x", x).shape[: x.ndim - self.data_dims]
+        z, c = self.draw(batch)
+        both = torch.cat([x, shaped("G", self.generate(z, c), x.shape)], len(batch) - 1)
         h_p, h_q = self.trunk(both).chunk(2, -2)
-        v_p, v_q = self.D(h_p), self.D(h_q)
+        v_p, v_q = shaped("D", self.D(h_p), batch), self.D(h_q)
         value = self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
-        log_q = self.Q(h_q).log_probs(c).movedim(-1, -2)
-        return value, mutual_information(log_q, self.p_c.entropies())
+        law = self.Q(h_q)
+        if law.widths != self.p_c.widths:
+            raise ValueError(f"Q: expected codes of widths {self.p_c.widths}, got {law.widths}")
+        return value, mutual_information(law.log_probs(c).movedim(-1, -2), self.p_c.entropies())
 
 
 def step(
@@ -183,9 +191,15 @@ def step(
 
     Returns:
         The value and the information, code by code, before the critic's move.
+
+    Raises:
+        TypeError: if an argument has the wrong type.
+        ValueError: if an optimiser does not own its player, or a network returns another shape;
+            nothing has moved.
     """
+    owners(theta=(theta, infogan.G), phi_eta=(phi_eta, infogan.trunk, infogan.D, infogan.Q))
     value, information = infogan.objectives(x)
     ascend(phi_eta, value + (lam * information).sum(-1))
     flipped, readable = infogan.objectives(x, flip=True)
     ascend(theta, flipped + (lam * readable).sum(-1))
-    return {"value": value, "information": information}
+    return {"value": value.detach(), "information": information.detach()}

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 from torch.optim import Optimizer
 
-from gannotes.optim import ascend
+from gannotes.checks import count, floating, kind, law_of, one_per_point
+from gannotes.optim import ascend, owners
 
 Divergence = Callable[[Distribution, Distribution, Tensor], Tensor]
 
@@ -146,8 +147,12 @@ class VAE(nn.Module):
 
         Returns:
             Nats, `(N_z, ..., N)`.
+
+        Raises:
+            TypeError: if the decoder does not return a distribution.
+            ValueError: if it is a law of another shape than the data's.
         """
-        return self.decoder(z).log_prob(x) + self.p_0.log_prob(z)
+        return self._log_likelihood(x, z) + self.p_0.log_prob(z)
 
     def terms(self, x: Tensor, N_z: int = 1) -> tuple[Tensor, Tensor]:
         r"""The terms of the bound: expected log likelihood, and divergence from the base.
@@ -168,12 +173,14 @@ class VAE(nn.Module):
             Both in nats, `(..., N)`, one per point.
 
         Raises:
-            TypeError: if the encoder does not return a distribution.
-            ValueError: if `N_z` is not a positive integer.
+            TypeError: if `x` is no floating-point tensor, `N_z` no integer, or a network does not
+                return a distribution.
+            ValueError: if `N_z` is not positive, or if a law has another shape than the data or
+                `p_0`.
         """
         q = self._posterior(x, N_z)
         z = q.rsample(torch.Size((N_z,)))
-        return self.decoder(z).log_prob(x).mean(0), self.kl(q, self.p_0, z)
+        return self._log_likelihood(x, z).mean(0), self.kl(q, self.p_0, z)
 
     def elbo(self, x: Tensor, N_z: int = 1) -> Tensor:
         r"""An unbiased estimate of the evidence lower bound, :math:`\hat L(\theta, \phi; x_i)`.
@@ -232,15 +239,19 @@ class VAE(nn.Module):
         z = q.rsample(torch.Size((N_z,)))
         return torch.logsumexp(self.log_joint(x, z) - q.log_prob(z), 0) - math.log(N_z)
 
+    def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        p = law_of("decoder", self.decoder(z), x)
+        return one_per_point("decoder", p.log_prob(x), z)
+
     def _posterior(self, x: Tensor, N_z: int) -> Distribution:
-        if isinstance(N_z, bool) or not isinstance(N_z, int) or N_z < 1:
-            raise ValueError(f"N_z: expected a positive integer, got {N_z!r}")
-        q = self.encoder(x)
-        if not isinstance(q, Distribution):
-            raise TypeError(
-                f"encoder: expected a network that returns a Distribution, got {type(q).__name__}; "
-                "distributions.Gaussian makes one"
-            )
+        """The encoder's law: one for each point, of events as the base has them."""
+        count("N_z", N_z)
+        law = "a network that returns a Distribution, as distributions.Gaussian does"
+        q = kind("encoder", self.encoder(floating("x", x)), Distribution, wanted=law)
+        codes = q.batch_shape + q.event_shape
+        wanted = x.shape[: len(q.batch_shape)] + self.p_0.event_shape
+        if codes != wanted:
+            raise ValueError(f"encoder: expected codes {tuple(wanted)}, got {tuple(codes)}")
         return q
 
 
@@ -258,6 +269,11 @@ def step(vae: VAE, x: Tensor, theta_phi: Optimizer, N_z: int = 1) -> dict[str, T
     Returns:
         The bound and its divergence term before the move, averaged over the batch.
 
+    Raises:
+        TypeError: if an argument has the wrong type.
+        ValueError: if the optimiser owns nothing of the model, `N_z` is not positive, or a network
+            returns another shape; nothing has moved.
+
     Example:
         >>> from gannotes.distributions import Bernoulli, Gaussian, standard_normal
         >>> encoder, decoder = Gaussian(nn.Linear(6, 2 * 2)), Bernoulli(nn.Linear(2, 6))
@@ -268,6 +284,7 @@ def step(vae: VAE, x: Tensor, theta_phi: Optimizer, N_z: int = 1) -> dict[str, T
         >>> bool(last > first)
         True
     """
+    owners(theta_phi=(theta_phi, vae))
     log_likelihood, kl = vae.terms(x, N_z)
     elbo = ascend(theta_phi, (log_likelihood - kl).mean(-1))
     return {"elbo": elbo, "kl": kl.detach().mean(-1)}

@@ -1,27 +1,25 @@
 """ALI on the grid of 25 Gaussians: as published, and with what keeps modes from being lost."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
-from torch.optim import Adam, Optimizer
+from torch.distributions import Categorical, MixtureSameFamily, Normal
+from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import bounds, data, metrics, nets, results, runs, weights
-from gannotes.distributions import Deterministic, Gaussian, Implicit, standard_normal
-from gannotes.models.ali import ALI, step
-from gannotes.optim import ascend, fit
-from gannotes.recipes.card import start, write_card
+from gannotes import bounds, data, metrics, nets, results, weights
+from gannotes.distributions import Base, Deterministic, Gaussian, Implicit, standard_normal
+from gannotes.models.ali import ALI, step, step_regularised
+from gannotes.recipes.frame import Average, Desk, Row, Sweep, put_together
 
 GRID_SD = 0.05
 GRID_SPREAD = 2.83  # of all 25 modes, per coordinate
 WIDTH = 128
-STEPS = 2_400
 GAMMA = (0.03, 0.0005)  # first and last
 
 
@@ -56,7 +54,7 @@ class Waves(nn.Module):
         return torch.cat([x / 4, angle.sin(), angle.cos()], -1)
 
 
-def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Independent:
+def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Base:
     r"""The law of `distributions.corners(k, sd)`, which is a product, drawn factor by factor.
 
     Slide: beyond the deck (mode collapse).
@@ -70,9 +68,14 @@ def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Independent
         >>> clouds(6).sample((100,)).shape
         torch.Size([100, 6])
     """
-    ends = torch.tensor([-1.0, 1.0]).to(torch.zeros(()) if like is None else like).expand(k, 2)
-    pair = MixtureSameFamily(Categorical(torch.ones_like(ends)), Normal(ends, sd))
-    return Independent(pair, 1)
+    law = Base(partial(_pairs, sd), k)
+    return law if like is None else law.to(like)
+
+
+def _pairs(sd: float, one: Tensor) -> MixtureSameFamily:
+    ends = torch.stack([-one, one], -1)
+    weights = Categorical(torch.ones_like(ends), validate_args=False)
+    return MixtureSameFamily(weights, Normal(ends, sd, validate_args=False), validate_args=False)
 
 
 def grid_ali(replicas: int = 4, device: str = "cpu") -> ALI:
@@ -120,46 +123,6 @@ def grid_ali_plain(replicas: int = 4, device: str = "cpu") -> ALI:
     return ALI(encoder, decoder, nets.Pair(x, z, critic), p_0)
 
 
-def grid_step(
-    ali: ALI, x: Tensor, theta_phi: Optimizer, omega: Optimizer, gamma: float
-) -> dict[str, Tensor]:
-    r"""One ascent of the critic with gradient penalties, one of both samplers, on the same pairs.
-
-    .. math::
-
-        \max_\omega\; \hat V(\theta, \phi, \omega) - \tfrac{\gamma}{2} \big(
-        E_{q_\phi} \|\nabla_{x, z} r_\omega(x, z)\|^2
-        + E_{p_\theta} \|\nabla_{x, z} r_\omega(x, z)\|^2 \big)
-
-    Slide: ALI / Algorithm (A07); beyond the deck (mode collapse).
-
-    Args:
-        ali: the model.
-        x: a batch of data `(..., N, d)`.
-        theta_phi: the optimiser of `ali.decoder` and `ali.encoder`.
-        omega: the optimiser of `ali.D`.
-        gamma: the weight of the penalties.
-
-    Returns:
-        The critic's value less the penalties, before its move.
-    """
-    z = ali.p_0.sample(x.shape[:-1])
-    x_p, z_q = ali.decoder(z).rsample(), ali.encoder(x).rsample()
-
-    v_q, R_1 = _squared_gradient(ali.D, x, z_q)
-    v_p, R_2 = _squared_gradient(ali.D, x_p, z)
-    penalised = ascend(omega, ali.bound(v_q, v_p) - gamma / 2 * (R_1 + R_2))
-    ascend(theta_phi, ali.bound(ali.D(x_p, z), ali.D(x, z_q)))
-    return {"value": penalised}
-
-
-def _squared_gradient(D: nn.Module, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    x, z = x.detach().requires_grad_(), z.detach().requires_grad_()
-    v = D(x, z)
-    gradients = torch.autograd.grad(v.sum(), (x, z), create_graph=True)
-    return v, torch.stack([g.square().sum(-1).mean(-1) for g in gradients]).sum(0)
-
-
 def grid_scores(ali: ALI, replicas: int, n: int = 2_500) -> GridScores:
     """Judge samples by VEEGAN's counts, and reconstructions of fresh data by where they land.
 
@@ -200,48 +163,60 @@ def samplers(ali: ALI) -> nn.ModuleDict:
     return nn.ModuleDict({"encoder": ali.encoder, "decoder": ali.decoder})
 
 
-def ali_grid_plain(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> ALI:
-    """Train four replicas of ALI on the grid as published: Gaussian codes and no remedy.
+def ali_grid(desk: Desk, variant: str, steps: int = 2_400) -> Row:
+    """Train four replicas of ALI on the grid: as published, or with remedies.
 
-    Slide: ALI / Algorithm (A07).
+    As published: Gaussian codes and batches of 128 points. The remedies: clouds, waves, pairing,
+    penalties, a quick critic, and batches of 256 points.
+
+    Slide: ALI / Algorithm (A07); beyond the deck (mode collapse).
 
     Args:
-        out: the folder for the checkpoint and the samplers, in full precision for `ali_grid`.
-        seed: of the initial weights, the data and the noise.
-        device: where to train.
-        steps: the number of steps, of 128 points each.
-
-    Returns:
-        The four models on the CPU: running averages of encoders and decoders, the last critics.
+        desk: where to train.
+        variant: "plain" or "remedied".
+        steps: the number of steps.
     """
-    start(out, seed)
+    ali, batch, theta_phi, omega = VARIANTS[variant](desk.device)
+    trained = samplers(MAKERS[variant](4))
+    with torch.device(desk.device):
+        p = data.grid(sd=GRID_SD)
+
+    def rate(t: int) -> float:  # constant, then a straight line to zero
+        return min(1.0, (steps - t) / max(1, 0.3 * steps))
+
+    decays = [LambdaLR(player, rate) for player in (theta_phi, omega)]
+
+    def one(_: int) -> dict[str, Tensor]:
+        x = p.sample(torch.Size((4, batch)))
+        if variant == "plain":
+            return step(ali, x, theta_phi, omega)
+        gamma = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** ((decays[0].last_epoch / steps) ** 2)
+        return step_regularised(ali, x, theta_phi, omega, gamma)
+
+    average = Average(samplers(ali), 0.995)
+    desk.fit(one, range(steps), average, *decays)
+    trained.load_state_dict(average.module.state_dict())
+    desk.keep(trained, f"recipes.ali.samplers(recipes.ali.{MAKERS[variant].__name__}(4))")
+    return {}
+
+
+def _plain(device: str) -> tuple[ALI, int, Adam, Adam]:
     with torch.device(device):
         ali = grid_ali_plain(4, device)
-    theta_phi = Adam(samplers(ali).parameters(), 1e-3, (0.5, 0.99), fused=True)
-    omega = Adam(ali.D.parameters(), 1e-3, (0.5, 0.99), fused=True)
-    path = out / f"ali_grid_plain_{seed}.checkpoint"
-    return _train(
-        path, ali, grid_ali_plain(4), theta_phi, omega, device, steps, 128, penalised=False
-    )
+    adam = partial(Adam, lr=1e-3, betas=(0.5, 0.99), fused=True)
+    return ali, 128, adam(samplers(ali).parameters()), adam(ali.D.parameters())
 
 
-def ali_grid_remedied(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> ALI:
-    """Train four replicas of ALI on the grid: clouds, waves, pairing, penalties, a quick critic.
-
-    Slide: beyond the deck (mode collapse). Arguments and returns are those of `ali_grid_plain`,
-    but for batches of 256 points.
-    """
-    start(out, seed)
+def _remedied(device: str) -> tuple[ALI, int, Adam, Adam]:
     with torch.device(device):
         ali = grid_ali(4, device)
         with torch.no_grad():  # a start that covers the plane, and the space of the codes
             _stretch(ali.decoder, ali.sample((4, 1_000)), GRID_SPREAD)
             x = data.grid(sd=GRID_SD).sample(torch.Size((4, 1_000)))
             _stretch(ali.encoder, ali.encoder(x).rsample(), 1.0)
-    theta_phi = Adam(samplers(ali).parameters(), 3.5e-4, (0.0, 0.99), fused=True)
-    omega = Adam(ali.D.parameters(), 2.5e-3, (0.0, 0.99), fused=True)
-    path = out / f"ali_grid_remedied_{seed}.checkpoint"
-    return _train(path, ali, grid_ali(4), theta_phi, omega, device, steps, 256, penalised=True)
+    adam = partial(Adam, betas=(0.0, 0.99), fused=True)
+    theta_phi = adam(samplers(ali).parameters(), lr=3.5e-4)
+    return ali, 256, theta_phi, adam(ali.D.parameters(), lr=2.5e-3)
 
 
 def _stretch(law: nn.Module, y: Tensor, sd: float) -> None:
@@ -252,66 +227,12 @@ def _stretch(law: nn.Module, y: Tensor, sd: float) -> None:
     last.bias.mul_(factor)
 
 
-def _train(
-    path: Path,
-    ali: ALI,
-    trained: ALI,
-    theta_phi: Optimizer,
-    omega: Optimizer,
-    device: str,
-    steps: int,
-    batch: int,
-    *,
-    penalised: bool,
-) -> ALI:
-    torch.set_num_threads(1)
-    with torch.device(device):
-        p = data.grid(sd=GRID_SD)
-    moving = samplers(ali)
-    average = AveragedModel(moving, multi_avg_fn=get_ema_multi_avg_fn(0.995))
-
-    def rate(t: int) -> float:  # constant, then a straight line to zero
-        return min(1.0, (steps - t) / max(1, 0.3 * steps))
-
-    decay = [LambdaLR(player, rate) for player in (theta_phi, omega)]
-
-    def one(_: int) -> dict[str, Tensor]:
-        x = p.sample(torch.Size((4, batch)))
-        if penalised:
-            gamma = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** ((decay[0].last_epoch / steps) ** 2)
-            values = grid_step(ali, x, theta_phi, omega, gamma)
-        else:
-            values = step(ali, x, theta_phi, omega)
-        average.update_parameters(moving)
-        for schedule in decay:
-            schedule.step()
-        return values
-
-    fit(one, range(steps), checkpoint=path)
-    save_file(average.module.cpu().state_dict(), path.with_suffix(".safetensors"))
-    samplers(trained).load_state_dict(average.module.state_dict())
-    trained.D.load_state_dict(ali.D.state_dict())
-    return trained
+VARIANTS = {"remedied": _remedied, "plain": _plain}
+MAKERS = {"remedied": grid_ali, "plain": grid_ali_plain}
 
 
-def ali_grid_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the two sets of 16 replicas: four stacks of four, a seed for each.
-
-    Slide: ALI / Experiments (I17).
-
-    Args:
-        seed: stack `i` takes the seed `4 seed + i`.
-
-    Example:
-        >>> ali_grid_runs(2)[0], len(ali_grid_runs())
-        (('ali_grid_remedied', 8), 8)
-    """
-    games = (ali_grid_remedied, ali_grid_plain)
-    return [(game.__name__, s) for game in games for s in range(4 * seed, 4 * seed + 4)]
-
-
-def ali_grid(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather 16 replicas each of ALI on the grid of 25 Gaussians, with remedies and as published.
+def _collect_grids(files: Sequence[Path], out: Path, seed: int) -> None:
+    """16 replicas of each variant, from four stacks each.
 
     The table has a row for each replica; the weights are those of the very first, not of the best.
 
@@ -319,44 +240,35 @@ def ali_grid(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
     early: samplers that are slow beside the critic, many clouds, and batches of ten points for each
     mode. What it costs: an encoder with ten clouds to choose from for each mode, which returns to
     the mode of its point less often.
-
-    Slide: ALI / Experiments (I17); beyond the deck (mode collapse).
-
-    Args:
-        parts: the folders of `ali_grid_runs(seed)`.
-        out: the folder for the weights, the cards and the table.
-        seed: of the points that are scored, and of the runs.
     """
-    seeds = range(4 * seed, 4 * seed + 4)
-    rows: list[dict[str, object]] = []
-    for i, (name, train, make) in enumerate(
-        (
-            ("ali_grid", ali_grid_remedied, grid_ali),
-            ("ali_grid_plain", ali_grid_plain, grid_ali_plain),
-        )
-    ):
-        four = parts[4 * i : 4 * i + 4]
+    rows: list[Row] = []
+    for variant, name in {"remedied": "ali_grid", "plain": "ali_grid_plain"}.items():
+        four = [file for file in files if file.name.startswith(f"ali_grid_{variant}_")]
+        made = [results.read(file.with_suffix(".csv"))[0] for file in four]
+        make = MAKERS[variant]
         stacks = [make(4) for _ in four]
-        for stack, part, s in zip(stacks, four, seeds, strict=True):
-            state = load_file(part / f"{train.__name__}_{s}.safetensors")
-            samplers(stack).load_state_dict(state)
-        steps = [runs.read(part).configuration["settings"]["steps"] for part in four]
-        began = start(out, seed, four)
+        for stack, file in zip(stacks, four, strict=True):
+            samplers(stack).load_state_dict(load_file(f"{file}.safetensors"))
+        torch.manual_seed(seed)
         scores = [grid_scores(stack, 4) for stack in stacks]
         table = {
             key: torch.cat([part[i] for part in scores]).tolist()
             for i, key in enumerate(GridScores._fields)
         }
         rows += [
-            {"variant": name, "replica": i, "seed": seeds[i // 4], "steps": steps[i // 4]}
+            {"variant": name, "replica": i}
+            | {key: made[i // 4][key] for key in ("seed", "steps")}
             | {key: values[i] for key, values in table.items()}
             for i in range(16)
         ]
-        first = make(1)
+        first = samplers(make(1))
         state = samplers(stacks[0]).state_dict()
-        samplers(first).load_state_dict({key: value[:1] for key, value in state.items()})
-        weights.save(samplers(first), out / f"{name}.safetensors")
+        first.load_state_dict({key: value[:1] for key, value in state.items()})
+        weights.save(first, path := out / f"{name}.safetensors")
+        made_by = f"recipes.ali.samplers(recipes.ali.{make.__name__}(1))"
         shown = {key: [round(value, 3) for value in values] for key, values in table.items()}
-        architecture = f"recipes.samplers(recipes.{make.__name__}(1))"
-        write_card(out / f"{name}.md", train, architecture, seed, began, shown, "ali_grid")
+        put_together(path, four, made_by, f"ali_grid --seed {seed}", shown)
     results.write(out / "ali_grid.csv", rows)
+
+
+ALI_GRID = Sweep(ali_grid, {"variant": list(VARIANTS)}, seeds=4, collect=_collect_grids)

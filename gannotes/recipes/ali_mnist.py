@@ -1,25 +1,19 @@
 """ALI (BiGAN) on MNIST: an encoder and a decoder that only a critic of pairs brings together."""
 
-from pathlib import Path
-from time import perf_counter
-
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import data, metrics, nets, results, weights
+from gannotes import data, nets
 from gannotes.distributions import Deterministic, standard_normal
 from gannotes.models.ali import ALI, step
-from gannotes.optim import fit
-from gannotes.recipes.card import start, write_card
+from gannotes.recipes import protocols
+from gannotes.recipes.frame import Average, Desk, Recipe, Row
 
 LATENT = 16
-STEPS = 8_000
 RATE = 1e-3
 NOISE = 0.3
-REFERENCES, QUERIES = 55_000, 10_000  # training and test digits of the nearest-neighbour scores
 
 
 class NoisyPair(nn.Module):
@@ -129,103 +123,73 @@ def ali_critic(k: int = LATENT) -> nn.Module:
     return nets.Pair(images, nets.mlp(k, 256, 256), head)
 
 
-def ali_mnist_one(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
+def ali_mnist(desk: Desk, steps: int = 8_000) -> Row:
     """Train BiGAN on MNIST by a critic of blurred pairs, and keep the running average of both maps.
 
     Slide: ALI / Experiments (A07, I17).
 
     Args:
-        out: the folder for the checkpoint, the weights, the cards and the row of the table.
-        seed: of the initial weights, the batches and the noise.
-        device: where to train.
+        desk: where to train.
         steps: the number of steps, of 64 images each.
     """
-    began = start(out, seed)
-    torch.set_num_threads(1)
-    name = f"ali_mnist_{seed}"
-    x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
-    E, G, D = ali_encoder().to(device), ali_decoder().to(device), ali_critic().to(device)
-    for net in (E, G, D):
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    blurred = NoisyPair(nets.Autocast(D), NOISE).to(device)
-    ali = ALI(
-        Deterministic(nets.Autocast(E)),
-        Deterministic(nets.Autocast(G), event_dims=3),
-        blurred,
-        standard_normal(LATENT, x),
-    )
+    x = data.mnist("train")[0].to(desk.device, memory_format=torch.channels_last)
+    E, G, D = desk.place(ali_encoder()), desk.place(ali_decoder()), desk.place(ali_critic())
+    blurred = NoisyPair(nets.Autocast(D), NOISE).to(desk.device)
+    encoder = Deterministic(nets.Autocast(E))
+    decoder = Deterministic(nets.Autocast(G), event_dims=3)
+    ali = ALI(encoder, decoder, blurred, standard_normal(LATENT, x))
     both = nn.ModuleList([E, G])
     theta_phi, omega = (Adam(net.parameters(), RATE, (0.5, 0.99), fused=True) for net in (both, D))
-    average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-    decay = [CosineAnnealingLR(player, steps) for player in (theta_phi, omega)]
+    decays = [CosineAnnealingLR(player, steps) for player in (theta_phi, omega)]
 
     def one(batch: Tensor) -> dict[str, Tensor]:
-        blurred.sd.fill_(NOISE * float(decay[0].get_last_lr()[0]) / RATE)
-        values = step(ali, batch, theta_phi, omega)
-        average.update_parameters(both)
-        for schedule in decay:
-            schedule.step()
-        return values
+        blurred.sd.fill_(NOISE * float(decays[0].get_last_lr()[0]) / RATE)
+        return step(ali, batch, theta_phi, omega)
 
-    fit(one, data.Batches(x, 64, steps, seed), checkpoint=out / f"{name}.checkpoint")
-    minutes = (perf_counter() - began) / 60
-    shipped = (ali_encoder(), ali_decoder())
-    trained = average.module.cpu().children()
-    for part, net, fresh in zip(("encoder", "decoder"), trained, shipped, strict=True):
-        path = out / f"ali_mnist_{part}_{seed}.safetensors"
-        weights.save(net, path)
-        weights.fill(fresh, path)
-    scores = ali_scores(*shipped)
-    for part in ("encoder", "decoder"):
-        card = out / f"ali_mnist_{part}_{seed}.md"
-        write_card(card, ali_mnist_one, f"recipes.ali_{part}()", seed, began, scores)
-    results.write(out / f"{name}.csv", [{"seed": seed, **scores, "minutes": minutes}])
-
-
-def nearest_class_accuracy(features: nn.Module) -> float:
-    r"""How often the nearest training digit is of a test digit's class, by distance of features.
-
-    Slide: beyond the deck (evaluation).
-
-    References:
-        Donahue, Krähenbühl and Darrell, Adversarial feature learning, 2017, table 1.
-
-    Args:
-        features: maps images `(N, 1, 28, 28)` to vectors `(N, d)`.
-    """
-    (x, y), (queries, labels) = data.mnist("train"), data.mnist("test")
-    with torch.no_grad():
-        reference, codes = (
-            torch.cat([features(part) for part in images.split(500)])
-            for images in (x[:REFERENCES], queries[:QUERIES])
-        )
-    nearest = metrics.nearest_neighbours(codes, reference)[1][:, 0]
-    return float((y[nearest] == labels[:QUERIES]).double().mean())
+    average = Average(both, 0.998)
+    desk.fit(one, data.Batches(x, 64, steps, desk.seed), average, *decays)
+    E_mean, G_mean = average.module.children()
+    shipped = (
+        desk.ship(
+            E_mean,
+            ali_encoder(),
+            "recipes.ali_mnist.ali_encoder()",
+            f"ali_mnist_encoder_{desk.seed}",
+        ),
+        desk.ship(
+            G_mean,
+            ali_decoder(),
+            "recipes.ali_mnist.ali_decoder()",
+            f"ali_mnist_decoder_{desk.seed}",
+        ),
+    )
+    return ali_scores(*shipped)
 
 
-def ali_mnist_baselines(out: Path, seed: int = 0, device: str = "cpu") -> None:
+ALI_MNIST = Recipe(ali_mnist)
+
+
+def ali_mnist_baselines(desk: Desk) -> list[Row]:
     """Score what needs no training on MNIST: raw pixels, and three encoders as they were drawn.
 
     Slide: beyond the deck (evaluation).
 
     Args:
-        out: the folder for the table.
-        seed: the untrained encoders take the seeds `seed`, `seed + 1` and `seed + 2`.
-        device: unused, everything is computed on the CPU.
+        desk: the untrained encoders take its seed and the next two.
     """
-    start(out, seed)
-    rows: list[dict[str, object]]
-    rows = [{"representation": "pixels", "seed": seed, "nn": nearest_class_accuracy(nn.Flatten())}]
-    for s in range(seed, seed + 3):
+    pixels = protocols.nearest_class_accuracy(nn.Flatten())
+    rows: list[Row] = [{"representation": "pixels", "seed": desk.seed, "nn": pixels}]
+    for s in range(desk.seed, desk.seed + 3):
         torch.manual_seed(s)
         E = ali_encoder().eval()
         for name, part in (("untrained features", E[:-1]), ("untrained code", E)):
-            rows.append({"representation": name, "seed": s, "nn": nearest_class_accuracy(part)})
-    results.write(out / "ali_mnist_baselines.csv", rows)
+            accuracy = protocols.nearest_class_accuracy(part)
+            rows.append({"representation": name, "seed": s, "nn": accuracy})
+    return rows
 
 
 @torch.no_grad()
-def ali_scores(E: nn.Sequential, G: nn.Sequential) -> dict[str, object]:
+def ali_scores(E: nn.Sequential, G: nn.Sequential) -> Row:
     """Judge a pair of maps: neighbours in latent space, reconstructions, samples.
 
     Slide: ALI / Experiments (I17).
@@ -240,16 +204,15 @@ def ali_scores(E: nn.Sequential, G: nn.Sequential) -> dict[str, object]:
         label), `pixel_error` (mean of :math:`\\|x - G(E(x))\\|^2`), `confidence` and `share_0` to
         `share_9` of 10,000 samples.
     """
-    judge = weights.load(nets.image_classifier(), "mnist_classifier")
-    x, y = (part[:QUERIES] for part in data.mnist("test"))
+    judge = protocols.classifier()
+    x, y = (part[: protocols.QUERIES] for part in data.mnist("test"))
     back = torch.cat([G(E(part)) for part in x.split(500)])
     torch.manual_seed(0)
-    share, confidence = metrics.class_shares(judge(G(standard_normal(LATENT).sample((10_000,)))))
+    samples = G(standard_normal(LATENT).sample(torch.Size((protocols.JUDGED,))))
     return {
-        "nn_code": nearest_class_accuracy(E),
-        "nn_features": nearest_class_accuracy(E[:-1]),
+        "nn_code": protocols.nearest_class_accuracy(E),
+        "nn_features": protocols.nearest_class_accuracy(E[:-1]),
         "class_kept": float((judge(back).argmax(1) == y).double().mean()),
         "pixel_error": float((back - x).square().flatten(1).sum(1).mean()),
-        "confidence": float(confidence),
-        **{f"share_{digit}": float(part) for digit, part in enumerate(share)},
+        **protocols.class_scores(samples),
     }

@@ -23,11 +23,11 @@ from gannotes.distributions import (
     Deterministic,
     Gaussian,
     Implicit,
+    adaptive,
     codes,
 )
 from gannotes.divergences import KL
 from gannotes.models import ali, avb, cyclegan, fgan, gan, infogan, vae
-from gannotes.recipes.avb import adaptive
 
 REPLICAS = 16
 WIDTH = 128
@@ -114,7 +114,7 @@ def plane(replicas: int = REPLICAS) -> Arena:
         quick=same,
         contrast=None,
         rates=(1e-3, 1e-3),
-        lam=0.1 / 128,  # per replica; at the paper's weight, fifty times this, samples blur
+        lam=0.1,  # at the paper's weight, fifty times this, samples blur
         event_dims=1,
         budget=1.2e11 * replicas,
     )
@@ -204,7 +204,8 @@ def _cyclegan(arena: Arena, p_0: Distribution) -> Contestant:
     F, G = arena.quick(arena.generator(arena.k)), _encoder(arena, arena.k)
     D_Y = nn.Sequential(arena.affine(arena.k, WIDTH), nets.leaky_relu())
     D_Y.extend([arena.affine(WIDTH, 1), nn.Flatten(-2)])
-    model = cyclegan.CycleGAN(G, F, _critic(arena), arena.quick(arena.calm(D_Y)))
+    critics = _critic(arena), arena.quick(arena.calm(D_Y))
+    model = cyclegan.CycleGAN(G, F, *critics, data_dims=(arena.event_dims, 1))
     theta, phi = _adam(arena.rates[0], G, F), _adam(arena.rates[1], model.D_X, model.D_Y)
     kept = nn.ModuleDict({"F": F, "G": G})
 

@@ -1,31 +1,27 @@
 """Digits to their outlines and back, from unpaired pictures: CycleGAN against what it adds to."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from time import process_time
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
-from gannotes import data, nets, results, weights
+from gannotes import data, nets
 from gannotes.bounds import least_squares
 from gannotes.models.cyclegan import CycleGAN, History, step
-from gannotes.optim import descend, fit, linear_decay
-from gannotes.recipes.card import start, write_card
+from gannotes.optim import descend, linear_decay
+from gannotes.recipes import protocols
+from gannotes.recipes.frame import Desk, Row, Step, Sweep
 
 PIXELS = 28 * 28
-STEPS, BATCH = 1_600, 16
+BATCH = 16
 RATE, BETAS = 2e-3, (0.5, 0.999)
 LAM, PAPER = 2.0, 10.0  # weights of the cycle loss as a mean over pixels
 HALF = 27_500  # digits of the first half of the training set, outlines of the second
 TESTED = 10_000
-SEEDS = {"cyclegan": 3, "gan": 3, "paired": 3, "cyclegan_10": 1}  # runs of the table
 
-Step = Callable[[tuple[Tensor, Tensor]], dict[str, Tensor]]
-Players = list[Adam]
-Game = Callable[[nn.Module, nn.Module, Adam, str], tuple[Step, Players]]
+Game = Callable[[nn.Module, nn.Module, Adam, Desk], tuple[Step, list[Adam]]]
 
 
 def translator(channels: int = 24) -> nn.Sequential:
@@ -86,87 +82,38 @@ def patch_critic(channels: int = 16) -> nn.Sequential:
     )
 
 
-def outlines_cyclegan(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
-    """Train a CycleGAN between digits and the outlines of other digits.
+def outlines(desk: Desk, variant: str, steps: int = 1_600) -> list[Row]:
+    r"""Train two translators between digits and the outlines of other digits, in one of four games.
 
-    Slide: CycleGAN / loss functions II, Training tricks (E41 to E43, A04).
+    A CycleGAN; the same with the paper's weight of the cycle loss; the two games without the cycle
+    loss; and, as the upper bound, the same translators fitted to pairs, :math:`E|G(x) - y|_1 +
+    E|F(y) - x|_1`, of the digits of the first half and their outlines.
+
+    Slide: CycleGAN / loss functions II, Training tricks (E39, E41 to E43, A04); Experiments I (I13,
+    in miniature).
 
     Args:
-        out: the folder for the checkpoint, the weights, the cards and the rows of the table.
-        seed: of the initial weights, the batches and the history.
-        device: where to train.
+        desk: where to train.
+        variant: a key of `GAMES`.
         steps: the number of steps, of 16 pictures of each domain.
     """
-    _run(outlines_cyclegan, _unpaired(LAM), out, seed, device, steps)
-
-
-def outlines_cyclegan_10(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
-    """Train the CycleGAN of digits and outlines with the paper's weight of the cycle loss.
-
-    Slide: CycleGAN / Training tricks (A04). Arguments are those of `outlines_cyclegan`.
-    """
-    _run(outlines_cyclegan_10, _unpaired(PAPER), out, seed, device, steps)
-
-
-def outlines_gan(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
-    """Train the two games between digits and outlines without the cycle loss.
-
-    Slide: CycleGAN / Loss functions I (E39); Experiments I (I13, "GAN alone").
-
-    Arguments are those of `outlines_cyclegan`.
-    """
-    _run(outlines_gan, _unpaired(0.0), out, seed, device, steps)
-
-
-def outlines_paired(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
-    r"""Fit the same translators to pairs, :math:`E|G(x) - y|_1 + E|F(y) - x|_1`: the upper bound.
-
-    The pairs are the digits of the first half and their outlines.
-
-    Slide: beyond the deck (evaluation). Arguments are those of `outlines_cyclegan`.
-    """
-    _run(outlines_paired, _paired, out, seed, device, steps)
-
-
-def outlines_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the table: three variants with three seeds, one with one.
-
-    Slide: CycleGAN / Experiments I (I13, in miniature).
-
-    Args:
-        seed: the first one of each variant.
-
-    Example:
-        >>> len(outlines_runs()), outlines_runs()[0]
-        (10, ('outlines_cyclegan', 0))
-    """
-    return [
-        (f"outlines_{variant}", seed + shift)
-        for variant, count in SEEDS.items()
-        for shift in range(count)
-    ]
-
-
-def outlines(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather the table of digits and outlines, two rows a run.
-
-    Slide: CycleGAN / Experiments I (I13, in miniature).
-
-    Args:
-        parts: the folders of `outlines_runs(seed)`.
-        out: the folder for the table.
-        seed: the first one of each variant.
-    """
-    rows = [
-        row
-        for part, (name, s) in zip(parts, outlines_runs(seed), strict=True)
-        for row in results.read(part / f"{name}_{s}.csv")
-    ]
-    results.write(out / "outlines.csv", rows)
+    x = data.mnist("train")[0].to(desk.device)
+    pair = [desk.place(translator()) for _ in range(2)]
+    G, F = (nets.Autocast(net) for net in pair)
+    move, players = GAMES[variant](G, F, _adam(*pair), desk)
+    falls = [LambdaLR(player, linear_decay(steps // 2, steps - steps // 2)) for player in players]
+    digits = data.Batches(x[:HALF], BATCH, steps, desk.seed)
+    others = data.Batches(data.outline(x[HALF:]), BATCH, steps, desk.seed + 1_000)
+    desk.fit(move, zip(digits, others, strict=True), *falls)
+    shipped = (
+        desk.ship(net, translator(), "recipes.digit_outlines.translator()", f"{desk.name}_{part}")
+        for net, part in zip(pair, "GF", strict=True)
+    )
+    return outline_scores(*shipped)
 
 
 @torch.no_grad()
-def outline_scores(G: nn.Module, F: nn.Module) -> list[dict[str, object]]:
+def outline_scores(G: nn.Module, F: nn.Module) -> list[Row]:
     r"""Judge two translators on test digits and their outlines, a row for each direction.
 
     Slide: CycleGAN / Experiments I (I13, in place of the segmentation network).
@@ -183,16 +130,13 @@ def outline_scores(G: nn.Module, F: nn.Module) -> list[dict[str, object]]:
         `class_kept`, the share of digits :math:`F(G(x))`, or :math:`F(y)`, to which the classifier
         gives their label.
     """
-    judge = weights.load(nets.image_classifier(), "mnist_classifier")
+    judge = protocols.classifier()
     x, labels = (part[:TESTED] for part in data.mnist("test"))
     y = data.outline(x)
-
-    def through(net: nn.Module, z: Tensor) -> Tensor:
-        return torch.cat([net(part) for part in z.split(500)])
-
+    through = protocols.in_parts
     y_made, x_made = through(G, x), through(F, y)
     x_back, y_back = through(F, y_made), through(G, x_made)
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for direction, made, truth, back, source, digit in (
         ("digit to outline", y_made, y, x_back, x, x_back),
         ("outline to digit", x_made, x, y_back, y, x_made),
@@ -221,18 +165,22 @@ def _centre(z: Tensor) -> Tensor:
 def _unpaired(lam: float) -> Game:
     """The game on pictures and unrelated pictures; `lam` is the weight of a mean over pixels."""
 
-    def game(G: nn.Module, F: nn.Module, theta: Adam, device: str) -> tuple[Step, Players]:
-        critics = _two(patch_critic, device)
+    def game(G: nn.Module, F: nn.Module, theta: Adam, desk: Desk) -> tuple[Step, list[Adam]]:
+        critics = [desk.place(patch_critic()) for _ in range(2)]
         phi = _adam(*critics)
         D_X, D_Y = (nets.Autocast(D) for D in critics)
-        past_X, past_Y = (History((1, 28, 28)).to(device) for _ in critics)
-        model = CycleGAN(G, F, D_X, D_Y, least_squares, past_X, past_Y)
-        return (lambda batch: step(model, *batch, theta, phi, lam / PIXELS)), [theta, phi]
+        past_X, past_Y = (History((1, 28, 28)).to(desk.device) for _ in critics)
+        model = CycleGAN(G, F, D_X, D_Y, least_squares, past_X, past_Y, data_dims=3)
+
+        def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+            return step(model, *batch, theta, phi, lam / PIXELS)
+
+        return one, [theta, phi]
 
     return game
 
 
-def _paired(G: nn.Module, F: nn.Module, theta: Adam, device: str) -> tuple[Step, Players]:
+def _paired(G: nn.Module, F: nn.Module, theta: Adam, desk: Desk) -> tuple[Step, list[Adam]]:
     """The regression on digits and their own outlines; the outlines of the batch are not used."""
 
     def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
@@ -243,48 +191,18 @@ def _paired(G: nn.Module, F: nn.Module, theta: Adam, device: str) -> tuple[Step,
     return one, [theta]
 
 
-def _two(make: Callable[[], nn.Sequential], device: str) -> list[nn.Sequential]:
-    """Two networks whose memory suits convolutions of 16-bit numbers."""
-    pair = [make().to(device) for _ in range(2)]
-    for net in pair:
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return pair
-
-
 def _adam(*players: nn.Module) -> Adam:
     return Adam([p for net in players for p in net.parameters()], RATE, BETAS, fused=True)
 
 
-def _run(
-    recipe: Callable[..., None], game: Game, out: Path, seed: int, device: str, steps: int
-) -> None:
-    """Train two translators in a game, and leave what the recipe promises."""
-    began, before = start(out, seed), process_time()
-    torch.set_num_threads(1)
-    name = f"{recipe.__name__}_{seed}"
-    x = data.mnist("train")[0].to(device)
-    pair = _two(translator, device)
-    G, F = (nets.Autocast(net) for net in pair)
-    move, players = game(G, F, _adam(*pair), device)
-    falls = [LambdaLR(player, linear_decay(steps // 2, steps - steps // 2)) for player in players]
-
-    def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        values = move(batch)
-        for fall in falls:
-            fall.step()
-        return values
-
-    digits = data.Batches(x[:HALF], BATCH, steps, seed)
-    others = data.Batches(data.outline(x[HALF:]), BATCH, steps, seed + 1_000)
-    fit(one, zip(digits, others, strict=True), checkpoint=out / f"{name}.checkpoint")
-    minutes = (process_time() - before) / 60  # of one core, however busy the machine
-    shipped = (translator(), translator())
-    files = [out / f"{name}_{part}.safetensors" for part in "GF"]
-    for net, fresh, path in zip(pair, shipped, files, strict=True):
-        weights.save(net, path)
-        weights.fill(fresh, path)
-    rows = outline_scores(*shipped)
-    for row, path in zip(rows, files, strict=True):
-        write_card(path.with_suffix(".md"), recipe, "recipes.translator()", seed, began, row)
-    run = {"variant": recipe.__name__.removeprefix("outlines_"), "seed": seed}
-    results.write(out / f"{name}.csv", [{**run, **row, "minutes": minutes} for row in rows])
+GAMES: dict[str, Game] = {
+    "cyclegan": _unpaired(LAM),
+    "gan": _unpaired(0.0),
+    "paired": _paired,
+    "cyclegan_10": _unpaired(PAPER),
+}
+OUTLINES = Sweep(
+    outlines,
+    {"variant": list(GAMES)},
+    seeds={"cyclegan": 3, "gan": 3, "paired": 3, "cyclegan_10": 1},
+)

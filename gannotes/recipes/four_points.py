@@ -3,22 +3,19 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
-from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
-from gannotes import nets, results, weights
+from gannotes import nets
 from gannotes.distributions import Bernoulli, Gaussian, Implicit, standard_normal
 from gannotes.models import avb, vae
 from gannotes.models.avb import AVB
 from gannotes.models.vae import VAE
-from gannotes.optim import fit
-from gannotes.recipes.card import start, write_card
+from gannotes.recipes.frame import Average, Desk, Row, Step, Sweep
 
 COPIES = 64  # of each point in a batch
 SAMPLES = 262_144  # of z for each point, behind the scores
@@ -73,10 +70,8 @@ def four_points_avb(replicas: int = 1) -> AVB:
     )
 
 
-def four_points(
-    out: Path, seed: int = 0, device: str = "cpu", replicas: int = 8, steps: int = 3_000
-) -> None:
-    r"""Train a VAE and AVB on four points, 8 replicas each, and score them by quadrature.
+def four_points(desk: Desk, model: str, replicas: int = 8, steps: int = 3_000) -> list[Row]:
+    r"""Train a VAE or AVB on four points, 8 replicas, and score them by quadrature.
 
     The points are the unit vectors of four dimensions, the latent space is the plane, and the
     decoder's four coins are independent: no decoder gives the points more than :math:`\log
@@ -90,82 +85,39 @@ def four_points(
         Mescheder, Nowozin and Geiger, Adversarial variational Bayes, 2017, section 5.1.
 
     Args:
-        out: the folder for the checkpoints, the weights, the cards and the table.
-        seed: of the initial weights and the noise.
-        device: where to train.
+        desk: where to train.
+        model: "vae" or "avb".
         replicas: the number of independent runs in one stack.
         steps: the number of steps.
     """
-    rows: list[dict[str, object]] = []
-    models: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-        "vae": (four_points_vae, _play_vae),
-        "avb": (four_points_avb, _play_avb),
-    }
-    for name, (make, play) in models.items():
-        began = start(out, seed)
-        torch.set_num_threads(1)
-        with torch.device(device):
-            model, x = make(replicas), four_points_data(replicas, COPIES)
-        one, average = play(model, steps)
-        fit(_always(one, x), range(steps), checkpoint=out / f"four_points_{name}.checkpoint")
-        scores = four_points_scores(average.module)
-        columns = {key: value.tolist() for key, value in scores.items()}
-        found = [
-            {"model": name, "replica": i, **dict(zip(columns, row, strict=True))}
-            for i, row in enumerate(zip(*columns.values(), strict=True))
-        ]
-        rows += found
-        first = make(1)
-        state = average.module.state_dict()
-        first.load_state_dict({key: value[:1] for key, value in state.items()})
-        path = out / f"four_points_{name}.safetensors"
-        weights.save(first, path)
-        architecture = f"recipes.four_points_{name}()"
-        write_card(path.with_suffix(".md"), four_points, architecture, seed, began, found[0])
-    results.write(out / "four_points.csv", rows)
+    make, play = MODELS[model]
+    with torch.device(desk.device):
+        stack, x = make(replicas), four_points_data(replicas, COPIES)
+    step, decays = play(stack, steps)
+    average = Average(stack, 0.99)
+    desk.fit(lambda _: step(x), range(steps), *decays, average)
+    scores = four_points_scores(cast(VAE | AVB, average.module))
+    first, state = make(1), average.module.state_dict()
+    first.load_state_dict({key: value[:1] for key, value in state.items()})
+    desk.ship(first, make(1), f"recipes.four_points.{make.__name__}()")
+    return [
+        {"replica": i} | {key: float(value[i]) for key, value in scores.items()}
+        for i in range(replicas)
+    ]
 
 
-Play = Callable[[Tensor], dict[str, Tensor]]
-
-
-def _always(one: Play, x: Tensor) -> Callable[[int], dict[str, Tensor]]:
-    """Every step sees the same batch."""
-    return lambda _: one(x)
-
-
-def _play_vae(model: VAE, steps: int) -> tuple[Play, AveragedModel]:
+def _play_vae(model: VAE, steps: int) -> tuple[Step, list[LRScheduler]]:
     theta_phi = Adam(model.parameters(), 2e-3, (0.5, 0.99), fused=True)
-    decay = CosineAnnealingLR(theta_phi, steps)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99))
-
-    def one(x: Tensor) -> dict[str, Tensor]:
-        values = vae.step(model, x, theta_phi)
-        decay.step()
-        average.update_parameters(model)
-        return values
-
-    return one, average
+    return partial(vae.step, model, theta_phi=theta_phi), [CosineAnnealingLR(theta_phi, steps)]
 
 
-def _play_avb(model: AVB, steps: int) -> tuple[Play, AveragedModel]:
+def _play_avb(model: AVB, steps: int) -> tuple[Step, list[LRScheduler]]:
     """Two steps of the ratio, whose rate is twice as high and does not fall to zero."""
     both = [*model.encoder.parameters(), *model.decoder.parameters()]
     theta_phi = Adam(both, 1e-3, (0.5, 0.99), fused=True)
     omega = Adam(model.r.parameters(), 2e-3, (0.5, 0.99), fused=True)
-    decay = [
-        CosineAnnealingLR(theta_phi, steps),
-        CosineAnnealingLR(omega, steps, eta_min=2e-4),
-    ]
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99))
-
-    def one(x: Tensor) -> dict[str, Tensor]:
-        values = avb.step(model, x, theta_phi, omega, K=2)
-        for schedule in decay:
-            schedule.step()
-        average.update_parameters(model)
-        return values
-
-    return one, average
+    falls = CosineAnnealingLR(theta_phi, steps), CosineAnnealingLR(omega, steps, eta_min=2e-4)
+    return partial(avb.step, model, theta_phi=theta_phi, omega=omega, K=2), [*falls]
 
 
 @torch.no_grad()
@@ -236,3 +188,10 @@ def _divergence(counts: Tensor) -> Tensor:
     f = counts / n.unsqueeze(-1)
     occupied = (counts > 0).sum(-1)
     return 2 * math.log(CELLS) + torch.xlogy(f, f).sum(-1) - (occupied - 1) / (2 * n)
+
+
+MODELS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "vae": (four_points_vae, _play_vae),
+    "avb": (four_points_avb, _play_avb),
+}
+FOUR_POINTS = Sweep(four_points, {"model": list(MODELS)}, seeded=False)

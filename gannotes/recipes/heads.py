@@ -1,31 +1,27 @@
 """InfoGAN on heads that turn: two codes against four known factors, and a plain GAN beside it."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from time import process_time
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import data, metrics, nets, results, weights
+from gannotes import data, metrics, nets, weights
 from gannotes.bounds import mutual_information
 from gannotes.data import FACTORS, heads
 from gannotes.distributions import Code, codes, standard_normal
 from gannotes.models.infogan import InfoGAN
-from gannotes.optim import ascend, descend, fit, linear_decay
-from gannotes.recipes.card import start, write_card
+from gannotes.optim import ascend, descend, linear_decay
+from gannotes.recipes.frame import Average, Desk, Row, Sweep
 
 NOISE, CODES = 4, 2
 HEADS, TESTED = 6_000, 2_000  # rendered to learn from, and afresh to be judged by
-STEPS = 3_200
 FITTED = 1_000  # steps of a code network for a generator that is finished
 RATE = 1e-3
 FLOOR = 0.3  # of the standard deviation of Q: a code is asked for in coarse steps
 BLUR = 0.8  # noise on the pictures: at first for the critic, throughout for the code
+LAM = {"blurred": 1.0, "plain": 0.0}  # of the information in the codes
 
 
 def head_generator() -> nn.Sequential:
@@ -156,153 +152,83 @@ def blurred_objectives(
     return value, mutual_information(Q.log_probs(c).mT, infogan.p_c.entropies())
 
 
-def infogan_heads_blurred(out: Path, seed: int = 0, device: str = "cpu") -> None:
-    """Train InfoGAN on rendered heads, its codes read off pictures under noise.
+def infogan_heads(desk: Desk, variant: str, steps: int = 3_200) -> Row:
+    """Train InfoGAN on rendered heads, its codes read off pictures under noise, or a plain GAN.
+
+    The plain one has the inputs of the InfoGAN; a code network of its own learns to read it when it
+    is finished.
 
     Slide: InfoGAN / Results (E35, A03, F04).
 
     Args:
-        out: the folder for the checkpoint, the weights, the cards and the row of the table.
-        seed: of the initial weights, the batches and the noise.
-        device: where to train.
+        desk: where to train.
+        variant: a key of `LAM`.
+        steps: the number of steps, of 64 heads each.
     """
-    _train(out, infogan_heads_blurred, seed, device, 1.0)
-
-
-def infogan_heads_plain(out: Path, seed: int = 0, device: str = "cpu") -> None:
-    """Train a plain GAN on rendered heads, with the inputs of the InfoGAN.
-
-    A code network of its own learns to read it when it is finished.
-
-    Slide: InfoGAN / Results (F04). Arguments are those of `infogan_heads_blurred`.
-    """
-    _train(out, infogan_heads_plain, seed, device, 0.0)
-
-
-def infogan_heads_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the table: three seeds of each.
-
-    Slide: InfoGAN / Results (F04).
-
-    Args:
-        seed: the first one.
-
-    Example:
-        >>> len(infogan_heads_runs()), infogan_heads_runs()[0]
-        (6, ('infogan_heads_blurred', 0))
-    """
-    names = ("infogan_heads_blurred", "infogan_heads_plain")
-    return [(name, seed + shift) for name in names for shift in range(3)]
-
-
-def infogan_heads(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather the table of heads: InfoGAN and the plain GAN.
-
-    Slide: InfoGAN / Results (F04).
-
-    Args:
-        parts: the folders of `infogan_heads_runs(seed)`.
-        out: the folder for the table.
-        seed: the first one.
-    """
-    rows = [
-        results.read(part / f"{name}_{s}.csv")[0]
-        for part, (name, s) in zip(parts, infogan_heads_runs(seed), strict=True)
-    ]
-    results.write(out / "infogan_heads.csv", rows)
-
-
-def _train(out: Path, recipe: Callable[..., None], seed: int, device: str, lam: float) -> None:
-    judge = weights.load(head_judge(), "heads_judge")
-    began, core = start(out, seed), process_time()
-    torch.set_num_threads(1)
-    x, _ = _rendered(device)
-    name = f"{recipe.__name__}_{seed}"
-    G, reader = (
-        net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for net in (head_generator(), head_reader())
-    )
-    D = nets.critic(64).to(device)
+    lam = LAM[variant]
+    x, _ = _rendered(desk.device)
+    G, reader = desk.place(head_generator()), desk.place(head_reader())
+    D = nets.critic(64).to(desk.device)
     p_0, p_c = standard_normal(NOISE, x), codes(continuous=CODES, like=x)
     trunk = nets.Autocast(reader[0])
     model = InfoGAN(nets.Autocast(G), trunk, D, reader[1], p_0, p_c, data_dims=3)
     theta = Adam(G.parameters(), RATE, (0.5, 0.99), fused=True)
     phi_eta = Adam(nn.ModuleList([reader, D]).parameters(), RATE, (0.5, 0.99), fused=True)
-    both = nn.ModuleList([G, reader])
-    average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
-    falling = linear_decay(STEPS // 2, STEPS - STEPS // 2)
-    decay = [LambdaLR(player, falling) for player in (theta, phi_eta)]
+    falling = linear_decay(steps // 2, steps - steps // 2)
+    decays = [LambdaLR(player, falling) for player in (theta, phi_eta)]
 
     def one(batch: Tensor) -> dict[str, Tensor]:
-        sd = blur(decay[0].last_epoch / STEPS)
+        sd = blur(decays[0].last_epoch / steps)
         value, information = blurred_objectives(model, batch, sd)
         ascend(phi_eta, value + lam * information.sum())
         flipped, readable = blurred_objectives(model, batch, sd, flip=True)
         ascend(theta, flipped + lam * readable.sum())
-        average.update_parameters(both)
-        for schedule in decay:
-            schedule.step()
         return {"value": value, "information": information}
 
-    fit(one, data.Batches(x, 64, STEPS, seed), checkpoint=out / f"{name}.checkpoint")
-    shipped = (head_generator(), head_reader())
-    trained = list(average.module.cpu().children())
+    average = Average(nn.ModuleList([G, reader]), 0.995)
+    desk.fit(one, data.Batches(x, 64, steps, desk.seed), average, *decays)
+    fresh = head_generator(), head_reader()
+    G_mean, reader_mean = average.module.cpu().children()
     if not lam:
-        trained[1] = _fitted(trained[0], min(FITTED, STEPS))
-    minutes = (process_time() - core) / 60  # of one core
-    parts = {"": "recipes.head_generator()", "_reader": "recipes.head_reader()"}
-    for part, net, fresh in zip(parts, trained, shipped, strict=True):
-        weights.save(net, path := out / f"{name}{part}.safetensors")
-        weights.fill(fresh, path)
-    scores = head_scores(*shipped, judge)
-    for part, architecture in parts.items():
-        write_card(out / f"{name}{part}.md", recipe, architecture, seed, began, scores)
-    variant = recipe.__name__.removeprefix("infogan_heads_")
-    results.write(
-        out / f"{name}.csv", [{"variant": variant, "seed": seed, **scores, "minutes": minutes}]
+        reader_mean = _fitted(G_mean, min(FITTED, steps))
+    made_by = "recipes.heads.head_{}()".format
+    shipped = (
+        desk.ship(G_mean, fresh[0], made_by("generator")),
+        desk.ship(reader_mean, fresh[1], made_by("reader"), f"{desk.name}_reader"),
     )
+    return head_scores(*shipped, weights.load(head_judge(), "heads_judge"))
 
 
-def heads_judge(out: Path, seed: int = 0, device: str = "cpu", steps: int = 1_500) -> None:
+INFOGAN_HEADS = Sweep(infogan_heads, {"variant": list(LAM)}, seeds=3)
+
+
+def heads_judge(desk: Desk, steps: int = 1_500) -> Row:
     """Train a regression of the factors on rendered heads, to judge generated ones.
 
     Slide: beyond the deck (evaluation of F04).
 
     Args:
-        out: the folder for the weights and the card.
-        seed: of the initial weights and the batches.
-        device: where to train.
+        desk: where to train.
         steps: the number of steps, of 64 heads each.
     """
-    began = start(out, seed)
-    torch.set_num_threads(1)
-    x, factors = _rendered(device)
-    net = head_judge().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x, factors = _rendered(desk.device)
+    net = desk.place(head_judge())
     quick = nets.Autocast(net)
     phi = Adam(net.parameters(), 2e-3, fused=True)
-    decay = CosineAnnealingLR(phi, steps)
 
     def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         images, truth = batch
         blur = 0.1 * torch.rand(len(images), 1, 1, 1).to(images)  # generated heads are not clean
         error = quick(images + blur * torch.randn_like(images)) - truth
-        values = {"error": descend(phi, error.square().mean())}
-        decay.step()
-        return values
+        return {"error": descend(phi, error.square().mean())}
 
-    fit(
-        one,
-        data.Batches((x, _scaled(factors)), 64, steps, seed),
-        checkpoint=out / "heads_judge.checkpoint",
-    )
-    weights.save(net.cpu(), path := out / "heads_judge.safetensors")
-    judge = weights.fill(head_judge(), path)
+    batches = data.Batches((x, _scaled(factors)), 64, steps, desk.seed)
+    desk.fit(one, batches, CosineAnnealingLR(phi, steps))
+    judge = desk.ship(net, head_judge(), "recipes.heads.head_judge()")
     x, factors = unseen_heads()
     with torch.no_grad():
         error = (judge(x) - _scaled(factors)).square().mean(0).sqrt()
-    scores = {f"error of {name}": float(e) for name, e in zip(FACTORS, error, strict=True)}
-    card = path.with_suffix(".md")
-    write_card(card, heads_judge, "recipes.head_judge()", seed, began, scores)
+    return {f"error of {name}": float(e) for name, e in zip(FACTORS, error, strict=True)}
 
 
 def unseen_heads() -> tuple[Tensor, Tensor]:

@@ -1,29 +1,30 @@
 """InfoGAN on MNIST, 62 + 10 + 2 inputs: as published, with a head start, and the plain GAN."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from time import process_time
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import update_bn
 
-from gannotes import data, metrics, nets, results, weights
+from gannotes import data, metrics, nets
 from gannotes.bounds import mutual_information
 from gannotes.distributions import Code, Product, codes, standard_normal
 from gannotes.models.infogan import InfoGAN, step
 from gannotes.optim import ascend, fit
-from gannotes.recipes.card import start, write_card
+from gannotes.recipes import protocols
+from gannotes.recipes.frame import Average, Desk, Row, Sweep
 from gannotes.recipes.redraw import FINE, keep, start_classes
 
 NOISE, CLASSES, CONTINUOUS = 62, 10, 2
 FEATURES = 256
-STEPS = 2_500
 DRAWN = 10_000  # samples that are judged
-LAM = (1.0, 0.3, 0.3)  # of the information about c_1, c_2 and c_3
+LAM = {  # of the information about c_1, c_2 and c_3
+    "redrawn": (1.0, 0.3, 0.3),
+    "published": (1.0, 0.3, 0.3),
+    "plain": (0.0, 0.0, 0.0),
+}
 KEEP = 4.0  # of what redrawing keeps
 
 
@@ -134,130 +135,61 @@ def digit_infogan(device: str = "cpu") -> InfoGAN:
     return InfoGAN(nets.Autocast(G), nets.Autocast(trunk), D, Q, p_0, p_c, data_dims=3)
 
 
-def infogan_mnist_redrawn(out: Path, seed: int = 0, device: str = "cpu") -> None:
-    """InfoGAN on MNIST whose ten classes are those that survive a redrawing.
+def infogan_mnist(desk: Desk, variant: str, steps: int = 2_500) -> Row:
+    """Train InfoGAN on MNIST: with redrawing, as published, or without a code that means anything.
+
+    With redrawing, the ten classes are those that survive a redrawing. As published, whatever the
+    generator finds first becomes the code. The plain GAN has the inputs of the InfoGAN, but nobody
+    asks it to use the code: its network of the code is trained afterwards, on samples of the
+    finished generator.
 
     Slide: InfoGAN / Results (F03); beyond the deck (codes that are classes).
 
     Args:
-        out: the folder for checkpoints, weights, cards and the row of the table.
-        seed: of the initial weights, the batches and the noise.
-        device: where to train.
+        desk: where to train.
+        variant: a key of `LAM`.
+        steps: the number of steps, of 64 images each.
     """
-    _train(out, infogan_mnist_redrawn, "redrawn", seed, device, LAM, redraw=True)
-
-
-def infogan_mnist_published(out: Path, seed: int = 0, device: str = "cpu") -> None:
-    """InfoGAN on MNIST as published: whatever the generator finds first becomes the code.
-
-    Slide: InfoGAN / Results (F03). Arguments are those of `infogan_mnist_redrawn`.
-    """
-    _train(out, infogan_mnist_published, "published", seed, device, LAM)
-
-
-def infogan_mnist_plain(out: Path, seed: int = 0, device: str = "cpu") -> None:
-    """The plain GAN on the inputs of the InfoGAN: nobody asks it to use the code.
-
-    The network of the code is trained afterwards, on samples of the finished generator.
-
-    Slide: InfoGAN / Results (F03), panel (b). Arguments are those of `infogan_mnist_redrawn`.
-    """
-    _train(out, infogan_mnist_plain, "plain", seed, device, (0.0, 0.0, 0.0))
-
-
-def infogan_mnist_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the table: five seeds with redrawing, three as published, three plain.
-
-    Slide: InfoGAN / Results (F03).
-
-    Args:
-        seed: the first of each.
-
-    Example:
-        >>> len(infogan_mnist_runs()), infogan_mnist_runs()[0]
-        (11, ('infogan_mnist_redrawn', 0))
-    """
-    counts = {"redrawn": 5, "published": 3, "plain": 3}
-    return [
-        (f"infogan_mnist_{variant}", seed + shift)
-        for variant, count in counts.items()
-        for shift in range(count)
-    ]
-
-
-def infogan_mnist(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather the table of InfoGAN on MNIST: with redrawing, as published, and the plain GAN.
-
-    Slide: InfoGAN / Results (F03).
-
-    Args:
-        parts: the folders of `infogan_mnist_runs(seed)`.
-        out: the folder for the table.
-        seed: the first seed of each.
-    """
-    rows = [
-        results.read(part / f"{name}_{s}.csv")[0]
-        for part, (name, s) in zip(parts, infogan_mnist_runs(seed), strict=True)
-    ]
-    results.write(out / "infogan_mnist.csv", rows)
-
-
-def _train(
-    out: Path,
-    recipe: Callable[..., None],
-    variant: str,
-    seed: int,
-    device: str,
-    lam: tuple[float, float, float],
-    redraw: bool = False,
-) -> None:
-    began, core = start(out, seed), process_time()
-    torch.set_num_threads(1)
-    name = f"{recipe.__name__}_{seed}"
-    x = data.mnist("train")[0].to(device, memory_format=torch.channels_last)
-    model: Any = digit_infogan(device)
-    fine = nn.Linear(FEATURES, FINE).to(device)
+    redraw, lam = variant == "redrawn", LAM[variant]
+    x = data.mnist("train")[0].to(desk.device, memory_format=torch.channels_last)
+    model: Any = digit_infogan(desk.device)
+    fine = nn.Linear(FEATURES, FINE).to(desk.device)
     if redraw:
-        start_classes(model, fine, x, seed, checkpoint=out / f"{name}.checkpoint")
+        start_classes(model, fine, x, desk.seed, checkpoint=desk.file(".checkpoint"))
     game = nn.ModuleList([model.G, model.trunk, model.Q])
     theta = Adam(model.G.parameters(), 1e-3, (0.5, 0.99), fused=True)
     readers = nn.ModuleList([model.trunk, model.D, model.Q, fine]).parameters()
     phi_eta = Adam(readers, 4e-4, (0.5, 0.99), fused=True)
-    average: Any = AveragedModel(game, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
-    decay = [CosineAnnealingLR(player, STEPS) for player in (theta, phi_eta)]
-    weight = torch.tensor(lam, device=device)
+    decays = [CosineAnnealingLR(player, steps) for player in (theta, phi_eta)]
+    weight = torch.tensor(lam, device=desk.device)
 
     def one(batch: Tensor) -> dict[str, Tensor]:
         values = step(model, batch[:64], theta, phi_eta, weight)
         if redraw:
             values["kept"] = keep(model, fine, batch)
             ascend(phi_eta, KEEP * values["kept"].sum())
-        average.update_parameters(game)
-        for schedule in decay:
-            schedule.step()
         return values
 
-    size = 128 if redraw else 64
-    fit(one, data.Batches(x, size, STEPS, seed + 2), checkpoint=out / f"{name}.checkpoint")
+    average: Any = Average(game, 0.995)
+    batches = data.Batches(x, 128 if redraw else 64, steps, desk.seed + 2)
+    desk.fit(one, batches, average, *decays)
     model.G.load_state_dict(average.module[0].state_dict())
     if any(lam):
         model.trunk.load_state_dict(average.module[1].state_dict())
         model.Q.load_state_dict(average.module[2].state_dict())
     else:
-        _learn_to_read(model, STEPS // 5)
+        _learn_to_read(model, steps // 5)
     trained = Reader(model.trunk.net, model.Q)
     update_bn(x[:10_000].split(500), trained)
-    minutes = (process_time() - core) / 60  # of one core
-    shipped: dict[str, nn.Module]
-    shipped = {name: infogan_generator(), f"{name}_reader": infogan_reader()}
-    for (part, fresh), net in zip(shipped.items(), (model.G.net, trained), strict=True):
-        weights.save(net, out / f"{part}.safetensors")
-        weights.fill(fresh, out / f"{part}.safetensors")
-    scores = infogan_scores(*shipped.values())
-    for part, maker in zip(shipped, ("generator", "reader"), strict=True):
-        write_card(out / f"{part}.md", recipe, f"recipes.infogan_{maker}()", seed, began, scores)
-    row = {"variant": variant, "seed": seed, **scores, "minutes": minutes}
-    results.write(out / f"{name}.csv", [row])
+    made_by = "recipes.infogan.infogan_{}()".format
+    G = desk.ship(model.G.net, infogan_generator(), made_by("generator"))
+    reader = desk.ship(trained, infogan_reader(), made_by("reader"), f"{desk.name}_reader")
+    return infogan_scores(G, reader)
+
+
+INFOGAN_MNIST = Sweep(
+    infogan_mnist, {"variant": list(LAM)}, seeds={"redrawn": 5, "published": 3, "plain": 3}
+)
 
 
 def _learn_to_read(model: Any, steps: int) -> None:
@@ -314,7 +246,7 @@ def shape_of(x: Tensor) -> Shape:
 
 
 @torch.no_grad()
-def infogan_scores(G: nn.Module, reader: nn.Module) -> dict[str, object]:
+def infogan_scores(G: nn.Module, reader: nn.Module) -> Row:
     """Judge an InfoGAN by its code: as a classifier of digits, and as a cause of what is drawn.
 
     Slide: InfoGAN / Results (F03).
@@ -342,12 +274,12 @@ def infogan_scores(G: nn.Module, reader: nn.Module) -> dict[str, object]:
 
     torch.manual_seed(0)
     z, c = standard_normal(NOISE).sample((DRAWN,)), p_c.sample((DRAWN,))
-    drawn = torch.cat([G(part) for part in torch.cat([z, c], -1).split(500)])
+    drawn = protocols.in_parts(G, torch.cat([z, c], -1))
     log_q = torch.cat(
         [reader(x).log_probs(code) for x, code in zip(drawn.split(500), c.split(500), strict=True)]
     )
     bound = mutual_information(log_q.mT, p_c.entropies())
-    logits = weights.load(nets.image_classifier(), "mnist_classifier")(drawn)
+    logits = protocols.classifier()(drawn)
     label = c[:, :CLASSES].argmax(-1)
     shape = torch.stack(shape_of(drawn)[:2], -1)
     inside = [

@@ -1,7 +1,6 @@
 """The f-GAN paper's univariate table: a Gaussian fitted to a mixture with every divergence."""
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -10,12 +9,11 @@ from torch.distributions import Distribution, Normal
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LinearLR
 
-from gannotes import data, nets, results
+from gannotes import data, nets
 from gannotes.distributions import standard_normal
-from gannotes.divergences import F_DIVERGENCES, NEYMAN, PEARSON, FDivergence, best_gaussian
+from gannotes.divergences import F_DIVERGENCES, NEYMAN, PEARSON, FDivergence
 from gannotes.models.fgan import FGAN, step
-from gannotes.optim import fit
-from gannotes.recipes.card import start, write_card
+from gannotes.recipes.frame import Desk, Row
 
 
 class Univariate(NamedTuple):
@@ -31,12 +29,7 @@ class Univariate(NamedTuple):
 
 
 def univariate(
-    f: FDivergence,
-    seed: int = 0,
-    device: str = "cpu",
-    replicas: int = 16,
-    steps: int = 1_000,
-    checkpoint: Path | None = None,
+    desk: Desk, f: FDivergence, replicas: int = 16, steps: int = 1_000, seed: int = 0
 ) -> Univariate:
     r"""Fit :math:`G(z) = \mu + \sigma z` to the univariate mixture with one divergence.
 
@@ -55,15 +48,14 @@ def univariate(
         Nowozin, Cseke and Tomioka, f-GAN, 2016, section 2.4.
 
     Args:
+        desk: where to train.
         f: a row of the table.
-        seed: of the critics, the data and the noise.
-        device: where to train.
         replicas: the number S of independent runs in one stack.
         steps: the number of steps.
-        checkpoint: the file from which a killed run goes on.
+        seed: of the critics, the data and the noise.
     """
     torch.manual_seed(seed)
-    with torch.device(device):
+    with torch.device(desk.device):
         p = data.univariate_mixture()
         G = nets.mlp(1, 1, replicas=replicas)
         V = nets.critic(1, 64, 64, activation=nn.Tanh, replicas=replicas)
@@ -71,15 +63,12 @@ def univariate(
     nn.init.ones_(G[0].weight)  # type: ignore[arg-type]
     nn.init.zeros_(G[0].bias)  # type: ignore[arg-type]
     theta, omega = (Adam(net.parameters(), 0.01, (0.5, 0.99), fused=True) for net in (G, V))
-    decay = [LinearLR(player, 1.0, 0.0, steps) for player in (theta, omega)]
+    decays = [LinearLR(player, 1.0, 0.0, steps) for player in (theta, omega)]
 
     def one(_: int) -> dict[str, Tensor]:
-        values = step(fgan, p.sample(torch.Size((replicas, 1024))), theta, omega)
-        for schedule in decay:
-            schedule.step()
-        return values
+        return step(fgan, p.sample(torch.Size((replicas, 1024))), theta, omega)
 
-    fit(one, range(steps), checkpoint=checkpoint)
+    desk.fit(one, range(steps), *decays, part=f"_{f.name}")
     return _judge_univariate(fgan, p)
 
 
@@ -120,48 +109,25 @@ def univariate_grid() -> tuple[Tensor, Tensor, float]:
     return x, data.univariate_mixture(torch.float64).log_prob(x.unsqueeze(-1)), 0.01
 
 
-def _univariate_rows(name: str, found: Univariate) -> list[dict[str, object]]:
-    columns = {key: getattr(found, key).tolist() for key in found._fields[:6]}
-    columns |= dict(zip(F_DIVERGENCES, found.cross.T.tolist(), strict=True))
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return [{"divergence": name, "replica": i, **row} for i, row in enumerate(rows)]
-
-
-def fgan_univariate(
-    out: Path,
-    seed: int = 0,
-    device: str = "cpu",
-    replicas: int = 16,
-    steps: int = 1_000,
-) -> None:
+def fgan_univariate(desk: Desk, replicas: int = 16, steps: int = 1_000) -> list[Row]:
     """Fit a Gaussian to the f-GAN paper's mixture with all nine divergences, 16 replicas each.
 
-    Leaves a table with a row for each divergence and replica, and a card with the median error of
-    each divergence against its best Gaussian. Every divergence takes a seed of its own.
+    There is a row for each divergence and replica. Every divergence takes a seed of its own.
 
     Slide: f-GAN practical considerations (E53, A05); the table is that of the paper.
 
     Args:
-        out: the folder for the checkpoints, the table and the card.
-        seed: divergence `i` takes the seed `9 seed + i`.
-        device: where to train.
+        desk: where to train; divergence `i` takes the seed `9 seed + i`.
         replicas: the number of independent runs.
         steps: the number of steps.
     """
-    began = start(out, seed)
-    torch.set_num_threads(1)
-    tables = []
+    rows: list[Row] = []
     for i, (name, f) in enumerate(F_DIVERGENCES.items()):
-        path = out / f"fgan_univariate_{name}.checkpoint"
-        s = len(F_DIVERGENCES) * seed + i
-        tables.append(_univariate_rows(name, univariate(f, s, device, replicas, steps, path)))
-    x, log_p, dx = univariate_grid()
-    scores: dict[str, object] = {}
-    for (name, f), rows in zip(F_DIVERGENCES.items(), tables, strict=True):
-        best = best_gaussian(f, log_p, x, dx, (1.3, 1.7))
-        found = torch.tensor([[row["mu"], row["sigma"]] for row in rows], dtype=torch.float64)
-        error = (found - torch.stack([best.mu, best.sigma])).abs().median(0).values
-        scores[name] = f"median error of mu {error[0]:.4f}, of sigma {error[1]:.4f}"
-    results.write(out / "fgan_univariate.csv", [row for rows in tables for row in rows])
-    architecture = "nets.critic(1, 64, 64, activation=nn.Tanh)"
-    write_card(out / "fgan_univariate.md", fgan_univariate, architecture, seed, began, scores)
+        found = univariate(desk, f, replicas, steps, len(F_DIVERGENCES) * desk.seed + i)
+        columns = {key: getattr(found, key).tolist() for key in found._fields[:6]}
+        columns |= dict(zip(F_DIVERGENCES, found.cross.T.tolist(), strict=True))
+        rows += [
+            {"divergence": name, "replica": r} | {key: v[r] for key, v in columns.items()}
+            for r in range(replicas)
+        ]
+    return rows

@@ -16,9 +16,8 @@ and a small network turns it into a better answer, a diagonal Gaussian again:
 References: Marino, Yue and Mandt, *Iterative amortized inference*, 2018 (arXiv 1807.09356).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from time import process_time
 from typing import cast
 
 import torch
@@ -27,17 +26,16 @@ from torch.distributions import Distribution, Independent, Normal
 from torch.optim import Adam, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from gannotes import data, metrics, nets, results, runs, weights
+from gannotes import data, metrics, nets, results, weights
 from gannotes.distributions import standard_normal
 from gannotes.models.vae import VAE, analytic_kl, step
-from gannotes.optim import ascend, fit
-from gannotes.recipes.avb import avb_mnist_one
-from gannotes.recipes.card import start, write_card
-from gannotes.recipes.likelihood import bound, test_digits
+from gannotes.optim import ascend
+from gannotes.recipes import protocols
+from gannotes.recipes.avb import AVB_MNIST, avb_mnist
+from gannotes.recipes.frame import Desk, Recipe, Row, Sweep, rows
 from gannotes.recipes.vae import TABLE, WIDTHS, digit_vae, quick_vae
 
 CORRECTIONS = 2
-STEPS = 2_000
 RATE = 2e-3
 DIGITS = 500  # of each split, whose best Gaussians are sought one by one
 SEARCH = 100  # steps of that search
@@ -199,130 +197,49 @@ def elbo_of(vae: VAE, q: Distribution, x: Tensor, N_z: int) -> Tensor:
     return vae.decoder(z).log_prob(x).mean(0) - analytic_kl(q, vae.p_0, z)
 
 
-def vae_mnist_refined_one(
-    k: int, out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS
-) -> None:
+def vae_mnist_refined(desk: Desk, k: int, steps: int = 2_000) -> Row:
     """Teach a trained VAE of MNIST two learnt steps of inference; its own networks rest.
 
-    It begins with the weights of `avb_mnist_vae_k`, taken from `out` or from the run of the same
-    seed beside it; if they are in neither, they are trained first.
+    It begins with the weights of `avb_mnist_vae_k`.
 
     Slide: beyond the deck (beside T04, its rows "VAE").
 
     Args:
+        desk: where to train.
         k: the latent dimension, 8 or 32.
-        out: the folder for the checkpoint, the weights, the card and the rows of the tables.
-        seed: of the weights that it begins with, the batches, the binarisation and the noise.
-        device: where to train.
         steps: the number of steps, of 128 images each.
     """
-    base = _base(k, out, seed, device)
-    began = start(out, seed)
-    torch.set_num_threads(1)
-    name = f"vae_mnist_refined_{k}_{seed}"
-    x = data.mnist("train")[0].to(device)
-    base.to(device).p_0 = standard_normal(k, x)
-    corrections = digit_corrections(k).to(device)
+    begin = desk.needs(Recipe(avb_mnist, model="vae", k=k))
+    base = digit_vae(k, WIDTHS[k])
+    weights.fill(base, begin)
+    torch.manual_seed(desk.seed)
+    x = data.mnist("train")[0].to(desk.device)
+    base.to(desk.device).p_0 = standard_normal(k, x)
+    corrections = digit_corrections(k).to(desk.device)
     quick = refined_vae(quick_vae(base), corrections)
     psi = AdamW(corrections.parameters(), RATE, fused=True)
-    decay = CosineAnnealingLR(psi, steps)
 
     def one(batch: Tensor) -> dict[str, Tensor]:
-        values = step(quick, data.binarise(batch), psi)  # only the corrections move
-        decay.step()
-        return values
+        return step(quick, data.binarise(batch), psi)  # only the corrections move
 
-    cpu = process_time()
-    fit(one, data.Batches(x, 128, steps, seed), checkpoint=out / f"{name}.checkpoint")
-    minutes = (process_time() - cpu) / 60
-    weights.save(corrections, out / f"{name}.safetensors")
+    desk.fit(one, data.Batches(x, 128, steps, desk.seed), CosineAnnealingLR(psi, steps))
     base.cpu().p_0 = standard_normal(k)
-    weights.fill(corrections.cpu(), out / f"{name}.safetensors")
-    scores = _scores(base, corrections)
-    row = {"k": k, "seed": seed, **scores, "minutes": minutes}
-    results.write(out / f"{name}.csv", [row])
+    made_by = f"recipes.refined.digit_corrections({k})"
+    shipped = desk.ship(corrections, digit_corrections(k), made_by)
+    row = _scores(base, shipped)
     splits = ("train", "validation")
-    table = [{"k": k, "split": word, **_split(base, corrections, word)} for word in splits]
-    results.write(out / f"{name}_inference.csv", table)
-    architecture = f"recipes.digit_corrections({k})"
-    write_card(out / f"{name}.md", vae_mnist_refined_one, architecture, seed, began, scores)
-
-
-def vae_mnist_refined_single(k: int) -> Callable[..., None]:
-    """The recipe of one latent dimension, for the command line.
-
-    Slide: beyond the deck (beside T04).
-
-    Example:
-        >>> vae_mnist_refined_single(8).__name__
-        'vae_mnist_refined_8'
-    """
-
-    def recipe(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
-        vae_mnist_refined_one(k, out, seed, device, steps)
-
-    recipe.__name__ = f"vae_mnist_refined_{k}"
-    recipe.__doc__ = f"Teach the VAE of {k} dimensions on MNIST learnt steps of inference."
-    return recipe
-
-
-def vae_mnist_refined_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the tables: from each of the two VAEs of the AVB table, one.
-
-    Slide: beyond the deck (beside T04).
-
-    Args:
-        seed: of all runs.
-
-    Example:
-        >>> vae_mnist_refined_runs()[-1]
-        ('vae_mnist_refined_32', 0)
-    """
-    names = ("vae_mnist_{}", "avb_mnist_vae_{}", "vae_mnist_refined_{}")
-    return [(name.format(k), seed) for name in names for k in TABLE]
-
-
-def vae_mnist_refined(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather the bounds with learnt steps of inference, and the split of what encoders lose.
-
-    Slide: beyond the deck (beside T04).
-
-    Args:
-        parts: the folders of `vae_mnist_refined_runs(seed)`.
-        out: the folder for the two tables.
-        seed: of all runs.
-    """
-    stems = [
-        part / f"vae_mnist_refined_{k}_{seed}"
-        for part, k in zip(parts[-len(TABLE) :], TABLE, strict=True)
-    ]
-    for table, ending in (("vae_mnist_refined", ""), ("vae_mnist_inference", "_inference")):
-        rows = [
-            row
-            for stem in stems
-            for row in results.read(stem.with_name(f"{stem.name}{ending}.csv"))
-        ]
-        results.write(out / f"{table}.csv", rows)
-
-
-def _base(k: int, out: Path, seed: int, device: str) -> VAE:
-    """The VAE that is refined, frozen."""
-    name = f"avb_mnist_vae_{k}"
-    begin = runs.beside(out, name) / f"{name}_{seed}.safetensors"
-    if not begin.is_file():
-        avb_mnist_one("vae", k, out, seed, device)
-    vae = digit_vae(k, WIDTHS[k])
-    weights.fill(vae, begin)
-    return vae
+    table = [{"k": k, "split": split, **_split(base, shipped, split)} for split in splits]
+    results.write(desk.file("_inference.csv"), table)
+    return row
 
 
 def _scores(base: VAE, corrections: nn.ModuleList) -> dict[str, float]:
     """The bound of all test digits, and what the corrections have bought, digit by digit."""
-    x = test_digits()
+    x = protocols.binary_digits()
     terms = []
     for model in (base, refined_vae(base, corrections)):
         torch.manual_seed(0)
-        terms.append(bound(model, x))
+        terms.append(protocols.bound(model, x))
     before, after = (log_likelihood - kl for log_likelihood, kl in terms)
     return {
         "elbo": float(after.mean()),
@@ -348,3 +265,17 @@ def _split(base: VAE, corrections: nn.ModuleList, split: str) -> dict[str, float
     means = {name: float(value.mean()) for name, value in elbo.items()}
     errors = {f"lost_{name}_sem": float(metrics.standard_error(lost[name])) for name in lost}
     return {**means, **errors, "digits": len(x)}
+
+
+def _collect(files: Sequence[Path], out: Path, seed: int) -> None:
+    """The bounds with learnt steps of inference, and the split of what encoders lose."""
+    rows(files, out / "vae_mnist_refined.csv")
+    rows(files, out / "vae_mnist_inference.csv", "_inference")
+
+
+VAE_MNIST_REFINED = Sweep(
+    vae_mnist_refined,
+    {"k": TABLE},
+    collect=_collect,
+    after=AVB_MNIST._replace(settings={"k": TABLE, "model": ("vae",)}),
+)

@@ -5,10 +5,8 @@ in [0, 1]. The paper's weight 10 is for the mean over the `d` numbers of a pictu
 to 1; for a sum over pictures from 0 to 1 it is :math:`\lambda = 20 / d`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from time import process_time
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +14,12 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from gannotes import data, metrics, nets, results, weights
+from gannotes import data, metrics, nets, weights
 from gannotes.bounds import cycle
 from gannotes.models.cyclegan import CycleGAN, History, step
-from gannotes.optim import ascend, descend, fit, linear_decay
-from gannotes.recipes.card import start, write_card
+from gannotes.optim import ascend, descend, linear_decay
+from gannotes.recipes.frame import Desk, Row, Sweep
 
-STEPS = 700
 BATCH = 16
 RATE = 1.5e-3
 WEIGHT = 20 / (3 * 32 * 32)
@@ -181,7 +178,7 @@ def forward(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tenso
 
     Slide: CycleGAN / Experiments I (F05).
     """
-    return cycle(x, model.F(y_made), y, y)
+    return cycle(x, model.F(y_made), y, y, 3)
 
 
 def backward(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor) -> Tensor:
@@ -189,7 +186,7 @@ def backward(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tens
 
     Slide: CycleGAN / Experiments I (F05).
     """
-    return cycle(x, x, y, model.G(x_made))
+    return cycle(x, x, y, model.G(x_made), 3)
 
 
 def neither(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor) -> Tensor:
@@ -209,7 +206,7 @@ def truth(model: CycleGAN, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor)
         Isola, Zhu, Zhou and Efros, Image-to-image translation with conditional adversarial
         networks, 2017, whose critics see the source as well.
     """
-    return cycle(x, x_made, y, y_made)
+    return cycle(x, x_made, y, y_made, 3)
 
 
 def play(
@@ -285,46 +282,34 @@ def scapes_scores(
     }
 
 
-def scapes_segmenter(out: Path, seed: int = 0, device: str = "cpu", steps: int = 1_000) -> None:
+def scapes_segmenter(desk: Desk, steps: int = 1_000) -> Row:
     """Train the segmentation network on pairs, to judge the photographs that others make.
 
     Slide: CycleGAN / Experiments I (I13), in place of the FCN.
 
     Args:
-        out: the folder for the checkpoint, the weights and the card.
-        seed: of the initial weights and the batches.
-        device: where to train.
+        desk: where to train.
         steps: the number of steps, of 32 scenes each, or of their mirror images.
     """
-    began = start(out, seed)
-    torch.set_num_threads(1)
     halves = scapes_data()
-    x, y = (torch.cat(parts).to(device) for parts in zip(*halves[:2], strict=True))
-    net = scapes_judge().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x, y = (torch.cat(parts).to(desk.device) for parts in zip(*halves[:2], strict=True))
+    net = desk.place(scapes_judge())
     quick = nets.Autocast(net)
     theta = Adam(net.parameters(), 2e-3, fused=True)
-    falling = LambdaLR(theta, linear_decay(steps // 2, steps - steps // 2))
 
     def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         photos, labels = batch if torch.rand(()) < 0.5 else (part.flip(-1) for part in batch)
-        loss = descend(theta, cross_entropy(quick(photos), labels))
-        falling.step()
-        return {"loss": loss}
+        return {"loss": descend(theta, cross_entropy(quick(photos), labels))}
 
-    name = "scapes_segmenter"
-    fit(one, data.Batches((x, y), 32, steps, seed), checkpoint=out / f"{name}.checkpoint")
-    weights.save(net, out / f"{name}.safetensors")
-    shipped = weights.fill(scapes_judge(), out / f"{name}.safetensors")
+    falling = LambdaLR(theta, linear_decay(steps // 2, steps - steps // 2))
+    desk.fit(one, data.Batches((x, y), 32, steps, desk.seed), falling)
+    shipped = desk.ship(net, scapes_judge(), "recipes.scapes.scapes_judge()")
     photos, labels = halves[2]
-    with torch.no_grad():
-        found = torch.cat([shipped(part).argmax(1) for part in photos.split(250)])
-    scores = metrics.segmentation_scores(found, labels, CLASSES)._asdict()
-    write_card(out / f"{name}.md", scapes_segmenter, "recipes.scapes_judge()", seed, began, scores)
+    found = torch.cat([shipped(part).argmax(1) for part in photos.split(250)])
+    return metrics.segmentation_scores(found, labels, CLASSES)._asdict()
 
 
-def scapes_one(
-    variant: str, out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS
-) -> None:
+def scapes(desk: Desk, variant: str, steps: int = 700) -> list[Row]:
     """Train two translators between label maps and photographs, and score them by the truth.
 
     The label maps of the first half of the scenes meet the photographs of the second half, so that
@@ -333,112 +318,36 @@ def scapes_one(
     Slide: CycleGAN / Experiments I (F05, I13), Training tricks (A04).
 
     Args:
+        desk: where to train; the scenes are the same for all seeds.
         variant: a key of `SCAPES_VARIANTS`.
-        out: the folder for the checkpoint, the weights, the cards and the rows of the table.
-        seed: of the initial weights, the batches and the histories; the scenes are the same.
-        device: where to train.
         steps: the number of steps, of 16 pictures of each domain; in the second half the rate
             falls to zero.
     """
-    began, worked = start(out, seed), process_time()
-    torch.set_num_threads(1)
     first, second, held_out = scapes_data()
     x, y = data.paint(first[1]), (first if variant == "paired" else second)[0]
-    G, F, D_X, D_Y = scapes_translator(), scapes_translator(), scapes_critic(), scapes_critic()
-    for net in (G, F, D_X, D_Y):
-        net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = CycleGAN(*(nets.Autocast(net) for net in (G, F, D_X, D_Y)))
-    model.past_X, model.past_Y = (History((3, 32, 32)).to(device) for _ in range(2))
+    translators = [scapes_translator(), scapes_translator()]
+    critics = [scapes_critic(), scapes_critic()]
+    for net in (*translators, *critics):
+        desk.place(net)
+    model = CycleGAN(*(nets.Autocast(net) for net in (*translators, *critics)), data_dims=3)
+    model.past_X, model.past_Y = (History((3, 32, 32)).to(desk.device) for _ in range(2))
     theta, phi = (
         Adam(nn.ModuleList(pair).parameters(), RATE, (0.5, 0.999), fused=True)
-        for pair in ((G, F), (D_X, D_Y))
+        for pair in (translators, critics)
     )
     move = SCAPES_VARIANTS[variant]
     players = (theta,) if move is no_game else (theta, phi)
     falling = [LambdaLR(player, linear_decay(steps // 2, steps - steps // 2)) for player in players]
-
-    def one(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        values = move(model, *batch, theta, phi)
-        for schedule in falling:
-            schedule.step()
-        return values
-
-    name = f"scapes_{_slug(variant)}_{seed}"
-    pictures = (x.to(device), y.to(device))
-    fit(one, data.Batches(pictures, BATCH, steps, seed), checkpoint=out / f"{name}.checkpoint")
-    minutes = (process_time() - worked) / 60
-    shipped = {"G": scapes_translator(), "F": scapes_translator()}
-    for (part, fresh), net in zip(shipped.items(), (G, F), strict=True):
-        weights.save(net, out / f"{name}_{part}.safetensors")
-        weights.fill(fresh, out / f"{name}_{part}.safetensors")
-    judge = weights.load(scapes_judge(), "scapes_segmenter")
-    scores = scapes_scores(shipped["G"], shipped["F"], judge, *held_out)
-    rows = [
-        {
-            "variant": variant,
-            "seed": seed,
-            "direction": direction,
-            **{key: getattr(scores[direction], key) for key in SCORES},
-        }
-        for direction in DIRECTIONS
-    ]
-    results.write(out / f"{name}.csv", [row | {"minutes": minutes} for row in rows])
-    for part, row in zip(shipped, rows, strict=True):
-        card = out / f"{name}_{part}.md"
-        write_card(card, scapes_one, "recipes.scapes_translator()", seed, began, row)
+    batches = data.Batches((x.to(desk.device), y.to(desk.device)), BATCH, steps, desk.seed)
+    desk.fit(lambda batch: move(model, *batch, theta, phi), batches, *falling)
+    G, F = (
+        desk.ship(
+            net, scapes_translator(), "recipes.scapes.scapes_translator()", f"{desk.name}_{p}"
+        )
+        for net, p in zip(translators, "GF", strict=True)
+    )
+    scores = scapes_scores(G, F, weights.load(scapes_judge(), "scapes_segmenter"), *held_out)
+    return [{"direction": way, **scores[way]._asdict()} for way in DIRECTIONS]
 
 
-SCORES = ("pixel_accuracy", "class_accuracy", "class_iou")
-
-
-def scapes_single(variant: str) -> Callable[..., None]:
-    """The recipe of one variant, for the command line.
-
-    Slide: CycleGAN / Experiments I (F05).
-
-    Example:
-        >>> scapes_single("GAN + forward").__name__
-        'scapes_gan_forward'
-    """
-
-    def recipe(out: Path, seed: int = 0, device: str = "cpu", steps: int = STEPS) -> None:
-        scapes_one(variant, out, seed, device, steps)
-
-    recipe.__name__ = f"scapes_{_slug(variant)}"
-    recipe.__doc__ = f"Translate between label maps and photographs of Tinyscapes: {variant}."
-    return recipe
-
-
-def scapes_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the tables: every variant with three seeds.
-
-    Slide: CycleGAN / Experiments I (F05).
-
-    Args:
-        seed: the first of the three.
-
-    Example:
-        >>> scapes_runs()[5:7]
-        [('scapes_paired', 0), ('scapes_cycle_alone', 1)]
-    """
-    names = [f"scapes_{_slug(variant)}" for variant in SCAPES_VARIANTS]
-    return [(name, s) for s in range(seed, seed + 3) for name in names]
-
-
-def scapes_table(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather the tables of CycleGAN in miniature: six variants, three seeds, two directions.
-
-    Slide: CycleGAN / Experiments I (F05).
-
-    Args:
-        parts: the folders of `scapes_runs(seed)`.
-        out: the folder for the table.
-        seed: the first of the three.
-    """
-    runs = zip(parts, scapes_runs(seed), strict=True)
-    rows = [row for part, (name, s) in runs for row in results.read(part / f"{name}_{s}.csv")]
-    results.write(out / "scapes.csv", rows)
-
-
-def _slug(variant: str) -> str:
-    return variant.lower().replace(" + ", "_").replace(" ", "_")
+SCAPES = Sweep(scapes, {"variant": list(SCAPES_VARIANTS)}, seeds=3)

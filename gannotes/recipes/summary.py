@@ -1,21 +1,17 @@
 """The comparison of the summary: each contestant trained in each arena, and what it comes to."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from time import process_time
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Normal
+from torch.nn.functional import one_hot
 from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import data, metrics, nets, results, weights
+from gannotes import data, metrics
 from gannotes.distributions import standard_normal
 from gannotes.divergences import jensen_shannon
-from gannotes.optim import fit
-from gannotes.recipes.card import start, write_card
+from gannotes.recipes import protocols
 from gannotes.recipes.contest import (
     CONTESTANTS,
     DIGITS,
@@ -26,6 +22,7 @@ from gannotes.recipes.contest import (
     operations,
     plane,
 )
+from gannotes.recipes.frame import Average, Desk, Row, Sweep
 
 CELLS, LIMIT = 48, 3.0  # of the histogram that is compared with the truth
 SAMPLES = 50_000  # points of a replica that it counts
@@ -140,9 +137,9 @@ def digit_scores(contestant: Contestant) -> dict[str, float]:
         `class_kept`, the share whose reconstruction keeps its label, and `pixel_error`, the mean of
         :math:`\|x - x'\|^2`, both NaN without an encoder.
     """
-    judge = weights.load(nets.image_classifier(), "mnist_classifier")
+    judge = protocols.classifier()
     x, y = data.mnist("test")
-    truth = metrics.class_shares(nn.functional.one_hot(y, 10) * 100.0).share
+    truth = metrics.class_shares(one_hot(y, 10) * 100.0).share
     torch.manual_seed(0)
     with torch.no_grad():
         parts = [judge(contestant.sample((500,))) for _ in range(DRAWN // 500)]
@@ -164,177 +161,66 @@ def digit_scores(contestant: Contestant) -> dict[str, float]:
     return scores
 
 
-def summary_plane_one(
-    name: str, out: Path, seed: int = 0, device: str = "cpu", steps: int | None = None
-) -> None:
+def summary_plane(desk: Desk, model: str, steps: int | None = None) -> list[Row]:
     """Train 16 replicas of a contestant on the ring until the budget is spent.
+
+    The weights left are those of the first replica.
 
     Slide: beyond the deck (all models side by side).
 
     Args:
-        name: a key of `CONTESTANTS`.
-        out: the folder for the checkpoint, the weights of the first replica, its card and the rows
-            of the table.
-        seed: of the initial weights, the batches and the noise.
-        device: where to train.
+        desk: where to train.
+        model: a key of `CONTESTANTS`.
         steps: their number, if not what the budget pays for.
     """
-    began = start(out, seed)
-    path = out / f"summary_plane_{name}_{seed}"
-    trained, spent = _train(name, plane(), path, seed, device, steps)
+    trained, gflop = _train(desk, model, plane(), steps)
     scores = plane_scores(trained)
-    first = enter(name, plane(1)).sampled
+    first, fresh = (enter(model, plane(1)).sampled for _ in range(2))
     first.load_state_dict({key: part[:1] for key, part in trained.sampled.state_dict().items()})
-    weights.save(first, path.with_suffix(".safetensors"))
-    rows = [
-        {"model": name, "replica": i, **spent} | {key: float(v[i]) for key, v in scores.items()}
+    desk.ship(first, fresh, f'recipes.summary.enter("{model}", recipes.contest.plane(1)).sampled')
+    return [
+        {"replica": i, "gflop": gflop} | {key: float(v[i]) for key, v in scores.items()}
         for i in range(REPLICAS)
     ]
-    results.write(path.with_suffix(".csv"), rows)
-    architecture = f'recipes.enter("{name}", recipes.plane(1)).sampled'
-    card = path.with_suffix(".md")
-    del rows[0]["minutes"]  # a line of every card
-    write_card(card, summary_plane_one, architecture, seed, began, rows[0])
 
 
-def summary_digits_one(
-    name: str, out: Path, seed: int = 0, device: str = "cpu", steps: int | None = None
-) -> None:
+def summary_digits(desk: Desk, model: str, steps: int | None = None) -> Row:
     """Train a contestant on MNIST until the budget is spent.
 
     Slide: beyond the deck (all models side by side).
 
     Args:
-        name: a key of `CONTESTANTS`.
-        out: the folder for the checkpoint, the weights, the card and the row of the table.
-        seed: of the initial weights, the batches and the noise.
-        device: where to train.
+        desk: where to train.
+        model: a key of `CONTESTANTS`.
         steps: their number, if not what the budget pays for.
     """
-    began = start(out, seed)
-    path = out / f"summary_digits_{name}_{seed}"
-    trained, spent = _train(name, DIGITS, path, seed, device, steps)
+    trained, gflop = _train(desk, model, DIGITS, steps)
     trained.sampled.eval()
-    weights.save(trained.sampled, path.with_suffix(".safetensors"))
-    row = {"model": name, "seed": seed, **spent, **digit_scores(trained)}
-    results.write(path.with_suffix(".csv"), [row])
-    architecture = f'recipes.enter("{name}", recipes.DIGITS).sampled'
-    del row["minutes"]  # a line of every card
-    write_card(path.with_suffix(".md"), summary_digits_one, architecture, seed, began, row)
+    fresh = enter(model, DIGITS).sampled
+    desk.ship(
+        trained.sampled, fresh, f'recipes.summary.enter("{model}", recipes.contest.DIGITS).sampled'
+    )
+    return {"gflop": gflop, **digit_scores(trained)}
 
 
-def _train(
-    name: str, arena: Arena, path: Path, seed: int, device: str, steps: int | None
-) -> tuple[Contestant, dict[str, float]]:
-    """What comes back is on the CPU and has averaged weights, in the precision that is shipped."""
-    torch.set_num_threads(1)
-    began = process_time()
-    x = arena.x().to(device)
-    (first,) = data.Batches(x, arena.batch, 1, seed)
-    cost = operations(enter(name, arena, device).step, cast(Tensor, first))
+def _train(desk: Desk, name: str, arena: Arena, steps: int | None) -> tuple[Contestant, float]:
+    """A contestant with averaged weights, in the precision that is shipped, and the cost of a step.
+
+    It is on the CPU; the cost is in billions of floating-point operations.
+    """
+    x = arena.x().to(desk.device)
+    (first,) = data.Batches(x, arena.batch, 1, desk.seed)
+    cost = operations(enter(name, arena, desk.device).step, cast(Tensor, first))
     steps = steps or int(arena.budget // cost)
-    torch.manual_seed(seed)
-    one, players, sampled, *_ = enter(name, arena, device)
-    average = AveragedModel(sampled, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE), use_buffers=True)
-    decays = [CosineAnnealingLR(player, steps) for player in players]
-
-    def step(batch: Tensor) -> dict[str, Tensor]:
-        values = one(batch)
-        average.update_parameters(sampled)
-        for decay in decays:
-            decay.step()
-        return values
-
-    batches = data.Batches(x, arena.batch, steps, seed)
-    fit(step, batches, checkpoint=path.with_suffix(".checkpoint"))
+    torch.manual_seed(desk.seed)
+    step, players, sampled, *_ = enter(name, arena, desk.device)
+    average, decays = Average(sampled, AVERAGE), [CosineAnnealingLR(p, steps) for p in players]
+    desk.fit(step, data.Batches(x, arena.batch, steps, desk.seed), average, *decays)
     trained = enter(name, arena)
     state = average.module.cpu().state_dict()
     trained.sampled.load_state_dict({key: part.half().float() for key, part in state.items()})
-    minutes = (process_time() - began) / 60
-    return trained, {"steps": steps, "gflop": cost / 1e9, "minutes": minutes}
+    return trained, cost / 1e9
 
 
-def summary_single(where: str, name: str) -> Callable[..., None]:
-    """The recipe of one contestant in one arena, for the command line.
-
-    Slide: beyond the deck (all models side by side).
-
-    Args:
-        where: "plane" or "digits".
-        name: a key of `CONTESTANTS`.
-
-    Example:
-        >>> summary_single("plane", "vae").__name__
-        'summary_plane_vae'
-    """
-    one = {"plane": summary_plane_one, "digits": summary_digits_one}[where]
-    what = {"plane": "16 replicas of a model on the ring", "digits": "a model on MNIST"}[where]
-
-    def recipe(out: Path, seed: int = 0, device: str = "cpu", steps: int | None = None) -> None:
-        one(name, out, seed, device, steps)
-
-    recipe.__name__ = f"summary_{where}_{name}"
-    recipe.__doc__ = f"Train {what} within the budget of the summary: {name}."
-    return recipe
-
-
-def summary_plane_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the table of the ring: a stack of 16 replicas for each model.
-
-    Slide: beyond the deck (all models side by side).
-
-    Args:
-        seed: of all stacks.
-
-    Example:
-        >>> summary_plane_runs()[:2]
-        [('summary_plane_gan', 0), ('summary_plane_ls_gan', 0)]
-    """
-    return [(f"summary_plane_{name}", seed) for name in CONTESTANTS]
-
-
-def summary_digits_runs(seed: int = 0) -> list[tuple[str, int]]:
-    """The runs behind the table of MNIST: 16 of each model, seed by seed.
-
-    Slide: beyond the deck (all models side by side).
-
-    Args:
-        seed: the first of the 16 is `16 seed`.
-
-    Example:
-        >>> summary_digits_runs()[8], len(summary_digits_runs())
-        (('summary_digits_gan', 1), 128)
-    """
-    seeds = range(REPLICAS * seed, REPLICAS * (seed + 1))
-    return [(f"summary_digits_{name}", s) for s in seeds for name in CONTESTANTS]
-
-
-def summary_plane(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather the table of all models on the ring, a row for each replica.
-
-    Slide: beyond the deck (all models side by side).
-
-    Args:
-        parts: the folders of `summary_plane_runs(seed)`.
-        out: the folder for the table.
-        seed: of all stacks.
-    """
-    _gather(out / "summary_plane.csv", parts, summary_plane_runs(seed))
-
-
-def summary_digits(parts: Sequence[Path], out: Path, seed: int = 0) -> None:
-    """Gather the table of all models on MNIST, a row for each run.
-
-    Slide: beyond the deck (all models side by side).
-
-    Args:
-        parts: the folders of `summary_digits_runs(seed)`.
-        out: the folder for the table.
-        seed: of the runs.
-    """
-    _gather(out / "summary_digits.csv", parts, summary_digits_runs(seed))
-
-
-def _gather(path: Path, parts: Sequence[Path], members: list[tuple[str, int]]) -> None:
-    files = [part / f"{name}_{s}.csv" for part, (name, s) in zip(parts, members, strict=True)]
-    results.write(path, [row for file in files for row in results.read(file)])
+SUMMARY_PLANE = Sweep(summary_plane, {"model": list(CONTESTANTS)})
+SUMMARY_DIGITS = Sweep(summary_digits, {"model": list(CONTESTANTS)}, seeds=REPLICAS)

@@ -1,20 +1,16 @@
 """VAEs on binarised MNIST: one pair of networks, several latent dimensions."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gannotes import data, metrics, nets, results, weights
+from gannotes import data, nets, weights
 from gannotes.distributions import Bernoulli, Gaussian, standard_normal
 from gannotes.models.vae import VAE, analytic_kl, step
-from gannotes.optim import fit
-from gannotes.recipes.card import start, write_card
-from gannotes.recipes.fgan import SAMPLES, kde_protocol
+from gannotes.recipes import protocols
+from gannotes.recipes.frame import Average, Desk, Row, Sweep
 
 PANELS = (2, 5, 10, 20)  # the slide's four panels, of narrow networks
 TABLE = (8, 32)  # the dimensions of the AVB table, of wide ones
@@ -84,9 +80,7 @@ def quick_vae(vae: VAE) -> VAE:
     return VAE(Gaussian(encoder), Bernoulli(decoder, event_dims=3), vae.p_0)
 
 
-def vae_mnist_one(
-    k: int, out: Path, seed: int = 0, device: str = "cpu", steps: int | None = None
-) -> None:
+def vae_mnist(desk: Desk, k: int, steps: int | None = None) -> Row:
     """Train a VAE on dynamically binarised MNIST, and keep the running average of both networks.
 
     The divergence term is weighed down in the first tenth of the steps, so that coordinates are
@@ -95,38 +89,34 @@ def vae_mnist_one(
     Slide: VAE / Experiments (A06, F08); AVB / MNIST (T04, where its rows "VAE" begin).
 
     Args:
+        desk: where to train.
         k: the latent dimension.
-        out: the folder for the checkpoint, the weights and the card.
-        seed: of the initial weights, the batches, the binarisation and the noise.
-        device: where to train.
         steps: the number of steps, of 128 images each; 12,000 or 30,000 without it.
     """
-    began = start(out, seed)
-    torch.set_num_threads(1)
-    name, steps, width = f"vae_mnist_{k}_{seed}", steps or STEPS[k], WIDTHS[k]
-    x = data.mnist("train")[0].to(device)
-    vae = digit_vae(k, width).to(device)
+    steps, width = steps or STEPS[k], WIDTHS[k]
+    x = data.mnist("train")[0].to(desk.device)
+    vae = digit_vae(k, width).to(desk.device)
     vae.p_0 = standard_normal(k, x)
     quick = quick_vae(vae)
     theta_phi = AdamW(vae.parameters(), RATE, fused=True)
-    average = AveragedModel(vae, multi_avg_fn=get_ema_multi_avg_fn(0.999))
     decay = CosineAnnealingLR(theta_phi, steps)
 
-    def one(batch: Tensor) -> dict[str, Tensor]:
-        beta = min(1.0, 10 * (decay.last_epoch + 1) / steps)
-        quick.kl = lambda q, p_0, z: beta * analytic_kl(q, p_0, z)
-        values = step(quick, data.binarise(batch), theta_phi)
-        average.update_parameters(vae)
-        decay.step()
-        return values
+    def annealed(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
+        return min(1.0, 10 * (decay.last_epoch + 1) / steps) * analytic_kl(q, p_0, z)
 
-    fit(one, data.Batches(x, 128, steps, seed), checkpoint=out / f"{name}.checkpoint")
-    weights.save(average.module, out / f"{name}.safetensors")
-    shipped = digit_vae(k, width)
-    weights.fill(shipped, out / f"{name}.safetensors")
-    architecture = f"recipes.digit_vae({k}, {width})"
-    scores = {"ELBO, test, nats": _elbo(shipped), "steps": steps}
-    write_card(out / f"{name}.md", vae_mnist_one, architecture, seed, began, scores)
+    quick.kl = annealed
+
+    def one(batch: Tensor) -> dict[str, Tensor]:
+        return step(quick, data.binarise(batch), theta_phi)
+
+    average = Average(vae, 0.999)
+    desk.fit(one, data.Batches(x, 128, steps, desk.seed), average, decay)
+    made_by = f"recipes.vae.digit_vae({k}, {width})"
+    shipped = desk.ship(average.module, digit_vae(k, width), made_by)
+    return {"ELBO, test, nats": _elbo(shipped)}
+
+
+VAE_MNIST = Sweep(vae_mnist, {"k": (*PANELS, *TABLE)})
 
 
 @torch.no_grad()
@@ -137,7 +127,7 @@ def _elbo(vae: VAE) -> float:
 
 
 @torch.no_grad()
-def vae_kde(out: Path, seed: int = 0, device: str = "cpu") -> None:
+def vae_kde(desk: Desk) -> list[Row]:
     """Judge the shipped VAEs by the kernel density protocol of the f-GAN table.
 
     The samples are means of the decoder at draws from the base: of a Bernoulli decoder's draws,
@@ -146,35 +136,13 @@ def vae_kde(out: Path, seed: int = 0, device: str = "cpu") -> None:
     Slide: f-GAN / MNIST (T03, its row "VAE").
 
     Args:
-        out: the folder for the table.
-        seed: of the draws.
-        device: not used; the protocol runs on the processor.
+        desk: whose seed is that of the draws.
     """
-    table = []
+    rows = []
     for k in PANELS:
-        start(out, seed)
+        torch.manual_seed(desk.seed)
         vae = digit_vae(k)
         weights.load(vae, f"vae_mnist_{k}_0")
-        z = standard_normal(k).sample(torch.Size((SAMPLES,)))
-        bandwidth, values = kde_protocol(vae.decoder(z).mean)
-        row = {"kde": float(values.mean()), "sem": float(metrics.standard_error(values))}
-        table.append({"k": k, **row, "bandwidth": bandwidth})
-    results.write(out / "vae_kde.csv", table)
-
-
-def vae_mnist_single(k: int) -> Callable[..., None]:
-    """The recipe of one latent dimension, for the command line.
-
-    Slide: VAE / Experiments (F08).
-
-    Example:
-        >>> vae_mnist_single(8).__name__
-        'vae_mnist_8'
-    """
-
-    def recipe(out: Path, seed: int = 0, device: str = "cpu", steps: int | None = None) -> None:
-        vae_mnist_one(k, out, seed, device, steps)
-
-    recipe.__name__ = f"vae_mnist_{k}"
-    recipe.__doc__ = f"Train a VAE on binarised MNIST, with a latent space of {k} dimensions."
-    return recipe
+        z = standard_normal(k).sample(torch.Size((protocols.KERNELS,)))
+        rows.append({"k": k, **protocols.kde_scores(vae.decoder(z).mean)})
+    return rows

@@ -6,7 +6,8 @@ r"""Long runs that can be killed, shared and told apart: one folder each, and no
     python -m gannotes report
 
 Any number of processes, on any number of machines that share a disk, may say `run` or `resume` for
-the same folder: each run is computed by one of them. What a folder `runs/NAME/seed-K/` holds:
+the same folder: each run is computed by one of them. A folder that is damaged, gone or on a full
+disk is one sentence, and stops no other. What a folder `runs/NAME/seed-K/` holds:
 
 `run.json`
     the configuration; when the run is done, versions and seconds of computing too
@@ -22,6 +23,7 @@ the same folder: each run is computed by one of them. What a folder `runs/NAME/s
     why it failed
 """
 
+from gannotes.runs.files import replace
 from gannotes.runs.folder import (
     Run,
     beside,
@@ -31,28 +33,29 @@ from gannotes.runs.folder import (
     lay_out,
     lost,
     read,
-    replace,
     say,
     spent,
     state,
     versions,
 )
-from gannotes.runs.report import Sweep, agreement, compare_rows, compare_weights, report, scores
+from gannotes.runs.report import agreement, compare_rows, compare_weights, report, scores
+from gannotes.runs.slurm import check_cluster, in_queue, submit
 from gannotes.runs.status import estimates, span, table
-from gannotes.runs.workers import attempt, submit, work
+from gannotes.runs.workers import attempt, work
 
 __all__ = [
     "Run",
-    "Sweep",
     "agreement",
     "attempt",
     "beside",
+    "check_cluster",
     "check_device",
     "claim",
     "compare_rows",
     "compare_weights",
     "estimates",
     "find",
+    "in_queue",
     "lay_out",
     "lost",
     "read",

@@ -2,30 +2,49 @@
 
 The state of a run is what its last sitting says. To claim a run is to make its next sitting, a file
 that appears whole and that of several processes only one can make; it is never removed, so that
-nobody can mistake somebody else's claim for an old one. Its owner rewrites it every few seconds. A
-sitting whose process is gone, or that has been silent for too long, was interrupted.
+nobody can mistake somebody else's claim for an old one. Its owner rewrites it every few seconds.
+
+A sitting was interrupted if its process is gone, which its own machine knows; to all others, if it
+has been silent for too long by the clock of the disk. Whoever finds an owner dead reads its last
+word once more, and so does whoever took its place.
 """
 
+import errno
 import json
-import os
+import math
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from uuid import uuid4
+from typing import Literal, NamedTuple
 
 import torch
 
 import gannotes
+from gannotes.runs import files, owners
+from gannotes.runs.files import MOST, Record
 
-SILENCE = 300.0  # seconds after which a process of another machine counts as dead
+State = Literal["waiting", "queued", "running", "interrupted", "failed", "done", "damaged"]
 
-Record = dict[str, Any]
-State = Literal["waiting", "running", "interrupted", "failed", "done"]
-KEYS = {"recipe", "seed", "device", "threads", "settings", "made"}
+RUN = {
+    "recipe": "a word",
+    "seed": "an integer >= 0",
+    "device": "a word",
+    "threads": "an integer >= 0",
+    "settings": "settings by name",
+    "made": "a number >= 0",
+}
+SITTING = {
+    "state": "what a sitting came to",
+    "host": "a word",
+    "pid": "an integer >= 0",
+    "born": "a word or null",
+    "began": "a number >= 0",
+    "seconds": "a number >= 0",
+}
 
 
 class Run(NamedTuple):
@@ -34,6 +53,8 @@ class Run(NamedTuple):
     folder: Path
     configuration: Record  # run.json: recipe, seed, device, threads, settings; later what it took
     sittings: list[Record]  # in order
+    damage: str = ""  # what is wrong with the folder, a sentence
+    job: str = ""  # of the cluster's queue, where `in_queue` was asked
 
     @property
     def name(self) -> str:
@@ -67,8 +88,9 @@ def lay_out(
         settings: what else the function is given, by name.
 
     Raises:
-        ValueError: if `seed` or `threads` is out of range, if `device` is none of torch's, if `out`
-            is a file, or if the run was laid out differently before; nothing was changed.
+        ValueError: if `recipe` is no name, if `seed` or `threads` is out of range, if `device` is
+            none of torch's, if a setting is not what JSON keeps as it is, if `out` cannot be a
+            folder, or if the run was laid out differently before; nothing was changed.
 
     Example:
         >>> import tempfile
@@ -77,21 +99,20 @@ def lay_out(
         >>> run.name, state(run)
         ('ring_plain/seed-4', 'waiting')
     """
-    for name, value, least in (("seed", seed, 0), ("threads", threads, 1)):
-        if value < least:
-            raise ValueError(f"{name}: expected an integer >= {least}, got {value}")
-    try:
-        torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device: expected one of torch's, got {device!r}: {error}") from None
+    settings = {} if settings is None else settings
+    _check(recipe, seed, device, threads, settings)
     wanted: Record = {"recipe": recipe, "seed": seed, "device": device, "threads": threads}
-    wanted["settings"] = dict(settings or {})
+    wanted["settings"] = dict(settings)
     folder = out / recipe / f"seed-{seed}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f"out: expected a folder, a part of {folder} is a file") from None
-    if not _create(folder / "run.json", {**wanted, "made": time.time()}):
+    except OSError as error:
+        raise ValueError(
+            f"out: expected a folder that can be made, got {str(out)!r:.200}: {error.strerror}"
+        ) from error
+    if not files.create(folder / "run.json", {**wanted, "made": time.time()}):
         found = read(folder).configuration
         for key in wanted:
             if found[key] != wanted[key]:
@@ -100,6 +121,36 @@ def lay_out(
                     f"got {wanted[key]!r}; take another folder"
                 )
     return read(folder)
+
+
+def _check(recipe: object, seed: object, device: object, threads: object, settings: object) -> None:
+    """Refuse a configuration before a folder is made for it."""
+    if not isinstance(recipe, str) or not re.fullmatch(r"\w[\w. -]*", recipe):
+        raise ValueError(f"recipe: expected a name, got {recipe!r}")
+    for name, value, least in (("seed", seed, 0), ("threads", threads, 1)):
+        if type(value) is not int or not least <= value <= MOST:
+            raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+    try:
+        torch.device(device)  # type: ignore[call-overload]
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device: expected one of torch's, got {device!r}: {error}") from None
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"settings: expected values by name, got {type(settings).__name__}")
+    for name, value in settings.items():
+        if type(name) is not str or not _json_keeps(value):
+            raise ValueError(
+                f"settings: expected words, finite numbers, None, and lists of them by name, got "
+                f"{type(value).__name__} for {name!r}"
+            )
+
+
+def _json_keeps(value: object) -> bool:
+    """Whether a value comes back from a file as it was."""
+    try:
+        kept = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return type(kept) is type(value) and bool(kept == value)
 
 
 def read(folder: Path) -> Run:
@@ -113,16 +164,15 @@ def read(folder: Path) -> Run:
     Raises:
         ValueError: if a file of the folder is damaged.
     """
-    configuration = _load(folder / "run.json", KEYS)
+    configuration = files.load(folder / "run.json", RUN)
     sittings: list[Record] = []
     while (path := folder / f"sitting-{len(sittings)}.json").exists():
-        record = _load(path, {"state", "host", "pid", "born", "began", "seconds"})
-        sittings.append({**record, "beat": path.stat().st_mtime})
+        sittings.append(_sitting(path))
     return Run(folder, configuration, sittings)
 
 
 def find(out: Path) -> list[Run]:
-    """All runs below a folder, in the order in which they were laid out.
+    """All runs below a folder, in the order in which they were laid out, damaged ones last.
 
     Slide: beyond the deck (long runs).
 
@@ -132,10 +182,18 @@ def find(out: Path) -> list[Run]:
     Raises:
         ValueError: if there is no run.
     """
-    found = [read(path.parent) for path in sorted(out.glob("*/seed-*/run.json"))]
+    found = [_read_or_tell(path.parent) for path in sorted(out.glob("*/seed-*/run.json"))]
     if not found:
         raise ValueError(f"folder: expected one with runs (NAME/seed-K/run.json), got {out}")
     return sorted(found, key=lambda run: run.configuration["made"])
+
+
+def _read_or_tell(folder: Path) -> Run:
+    try:
+        return read(folder)
+    except ValueError as error:
+        known = {"recipe": folder.parent.name, "seed": folder.name, "made": math.inf}
+        return Run(folder, known, [], damage=str(error))
 
 
 def state(run: Run) -> State:
@@ -146,11 +204,21 @@ def state(run: Run) -> State:
     Args:
         run: the run, of `read`, `find` or `lay_out`.
     """
+    if run.damage:
+        return "damaged"
+    now = _last_word(run)
+    return "queued" if run.job and now in ("waiting", "interrupted", "failed") else now
+
+
+def _last_word(run: Run) -> State:
     if not run.sittings:
         return "waiting"
     last = run.sittings[-1]
-    if last["state"] == "running" and not _alive(last):
-        return "interrupted"
+    if last["state"] == "running" and not owners.alive(last, run.folder):
+        with suppress(ValueError):  # it may have spoken since it was read
+            last = _sitting(run.folder / f"sitting-{len(run.sittings) - 1}.json")
+        if last["state"] == "running" and not owners.alive(last, run.folder):
+            return "interrupted"
     return last["state"]
 
 
@@ -163,7 +231,10 @@ def claim(run: Run) -> Path | None:
         run: as it was read.
 
     Returns:
-        The file; None if the run is done or running, and for all who come too late.
+        The file; None if the run is done, running or damaged, and for all who come too late.
+
+    Raises:
+        OSError: if the disk is full, or the folder gone.
 
     Example:
         >>> import tempfile
@@ -172,19 +243,26 @@ def claim(run: Run) -> Path | None:
         ...     claim(run) is None, claim(run) is None, state(read(run.folder))
         (False, True, 'running')
     """
-    if state(run) in ("done", "running"):
+    if state(run) in ("done", "running", "damaged"):
         return None
     path = run.folder / f"sitting-{len(run.sittings)}.json"
-    here = {
-        "state": "running",
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "born": _born(os.getpid()),
-        "began": time.time(),
-        "seconds": 0.0,
-        **versions(),
-    }
-    return path if _create(path, here) else None
+    here = {"state": "running", **owners.me(), "began": time.time(), "seconds": 0.0, **versions()}
+    if not files.create(path, here):
+        return None
+    for left in run.folder.glob(".*.json.*"):  # by claims that were killed, or that come too late
+        with suppress(OSError):
+            left.unlink()
+    if run.sittings and _ended(run.folder / f"sitting-{len(run.sittings) - 1}.json"):
+        say(path, 0.0, "done")
+        return None
+    return path
+
+
+def _ended(sitting: Path) -> bool:
+    """Whether an owner who was silent, not dead, was done before it could notice its successor."""
+    with suppress(ValueError):
+        return _sitting(sitting)["state"] == "done"
+    return False
 
 
 def say(sitting: Path, seconds: float, state: State = "running") -> None:
@@ -197,7 +275,13 @@ def say(sitting: Path, seconds: float, state: State = "running") -> None:
         seconds: that it has lasted.
         state: what it has come to.
     """
-    replace(sitting, {**json.loads(sitting.read_text()), "seconds": seconds, "state": state})
+    record = {**json.loads(sitting.read_text()), "seconds": seconds, "state": state}
+    try:
+        files.replace(sitting, record)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        files.write_over(sitting, record)
 
 
 def lost(sitting: Path) -> bool:
@@ -237,7 +321,7 @@ def beside(folder: Path, recipe: str) -> Path:
     """
     other = folder.parent.parent / recipe / folder.name
     if (folder / "run.json").is_file() and (other / "run.json").is_file():
-        return other if state(read(other)) == "done" else folder
+        return other if state(_read_or_tell(other)) == "done" else folder
     return folder
 
 
@@ -273,72 +357,12 @@ def check_device(device: str) -> None:
         raise ValueError(f"device: expected one that is here, got {device!r}: {reason}") from None
 
 
-def replace(path: Path, record: Mapping[str, object]) -> None:
-    """Replace a file: a reader sees the old one or the new one.
-
-    Slide: beyond the deck (long runs).
-
-    Args:
-        path: the file.
-        record: its content.
-    """
-    os.replace(_write_beside(path, record), path)
-
-
-def _create(path: Path, record: Mapping[str, object]) -> bool:
-    """Make a file that appears whole; whether it was this call that made it.
-
-    A link is made once, on shared disks too; that it was made is asked of the file, because the
-    answer of a remote disk can get lost.
-    """
-    temporary = _write_beside(path, record)
-    with suppress(FileExistsError):
-        os.link(temporary, path)
-    made = temporary.stat().st_nlink == 2
-    temporary.unlink()
-    return made
-
-
-def _write_beside(path: Path, record: Mapping[str, object]) -> Path:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(record, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
-
-
-def _load(path: Path, keys: set[str]) -> Record:
+def _sitting(path: Path) -> Record:
+    record = files.load(path, SITTING)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path.name}: expected JSON, {path} is damaged: {error}") from error
-    missing = keys - record.keys() if isinstance(record, dict) else keys
-    if missing:
-        raise ValueError(f"{path.name}: expected the keys {sorted(missing)}, {path} lacks them")
-    return record
-
-
-def _alive(sitting: Record) -> bool:
-    if time.time() - sitting["beat"] > SILENCE:
-        return False
-    return sitting["host"] != platform.node() or _born(sitting["pid"]) == sitting["born"]
-
-
-def _born(pid: int) -> str | None:
-    """When a process of this machine began, since a number is given again; None if it is gone."""
-    stat = Path("/proc", str(pid), "stat")
-    try:
-        if Path("/proc/self/stat").exists():
-            status, *fields = stat.read_text().rpartition(")")[2].split()
-            return None if status in {"Z", "X"} else fields[18]
-        if os.name == "posix":
-            os.kill(pid, 0)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    except PermissionError:
-        pass
-    return ""
+        return {**record, "beat": path.stat().st_mtime}
+    except OSError as error:
+        raise ValueError(f"{path.name}: expected a file, {path} is gone: {error}") from error
 
 
 def _revision() -> str | None:

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from safetensors.torch import load_file
 
@@ -15,18 +16,13 @@ from gannotes.runs.status import span
 KEYS = {"k", "seed", "replica", "samples", "image"}  # and every column of words
 TIMES = {"minutes"}  # which no two runs share
 CLOSE = 1e-4  # relative: tables have six digits
+SEEDS = 1_000  # of sweeps that are looked for
 
+Member = tuple[str, int]  # recipe and seed
 Gather = Callable[[Sequence[Path], Path, int], None]  # folders of the runs, the output, the seed
 
 
-class Sweep(NamedTuple):
-    """A table of several runs: which ones, and how it is made of what they leave."""
-
-    runs: Callable[[int], list[tuple[str, int]]]  # seed -> recipe and seed of each
-    gather: Gather
-
-
-def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Sweep]) -> list[str]:
+def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Any]) -> list[str]:
     """Rebuild the tables of all runs that are done, and compare them with those that are shipped.
 
     Slide: beyond the deck (long runs).
@@ -34,7 +30,7 @@ def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Sweep]) -> list[
     Args:
         runs: what `find` returns.
         out: the folder for the tables.
-        sweeps: by name; a sweep whose runs are all there is gathered.
+        sweeps: of `gannotes.recipes`, by name; one whose runs are all there is gathered.
 
     Returns:
         Lines for people: for each run, each weight and each table, whether the numbers agree.
@@ -45,41 +41,82 @@ def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Sweep]) -> list[
         for run in runs
         if state(run) == "done"
     }
-    lines = []
-    for run in runs:
-        sat = "1 sitting" if len(run.sittings) == 1 else f"{len(run.sittings)} sittings"
-        lines.append(f"{run.name}: {state(run)}, {span(run.seconds)} in {sat}")
-        if state(run) == "done":
-            lines += [f"  {line}" for line in agreement(run.folder)]
-    parts = set()
-    for name, sweep in sweeps.items():
-        for seed in range(max((seed for _, seed in done), default=-1) + 1):
-            members = sweep.runs(seed)
-            parts |= {recipe for recipe, _ in members}
-            there = len(done.keys() & set(members))
-            if 0 < there < len(members):
-                lines.append(f"{name}, seed {seed}: {there} of {len(members)} runs are done")
-            elif there:
-                folder = out / f"{name}_{seed}"
-                folder.mkdir(exist_ok=True)
-                sweep.gather([done[member] for member in members], folder, seed)
-                lines.append(f"{name}, seed {seed}, from {len(members)} runs: {folder}")
-                lines += [f"  {line}" for line in agreement(folder)]
-    tables: dict[str, dict[int, list[Row]]] = {}
-    for (recipe, seed), folder in done.items():
-        if recipe not in parts:
-            for path in sorted(folder.glob("*.csv")):
-                stem = re.sub(rf"_{seed}$", "", path.stem)
-                tables.setdefault(stem, {})[seed] = results.read(path)
-    for stem, by_seed in tables.items():
-        rows = [
-            row if len(by_seed) == 1 else {"seed": seed, **row}
-            for seed, part in sorted(by_seed.items())
-            for row in part
-        ]
-        results.write(out / f"{stem}.csv", rows)
-        lines.append(f"{out / stem}.csv: {len(rows)} rows, {compare_rows(out / f'{stem}.csv')}")
-    return lines
+    seeds = range(min(max((seed for _, seed in done), default=-1) + 1, SEEDS))
+    parts = {name for sweep in sweeps.values() for seed in seeds for name, _ in sweep.runs(seed)}
+    alone = {member: folder for member, folder in done.items() if member[0] not in parts}
+    return [
+        *(line for run in runs for line in _of_run(run)),
+        *(
+            line
+            for name, sweep in sweeps.items()
+            for seed in seeds
+            for line in _of_sweep(name, sweep.runs(seed), sweep.gather, done, out, seed)
+        ),
+        *_of_tables(alone, out),
+    ]
+
+
+def _of_run(run: Run) -> list[str]:
+    now = state(run)
+    sat = "1 sitting" if len(run.sittings) == 1 else f"{len(run.sittings)} sittings"
+    said = f"DAMAGED, {run.damage}" if run.damage else f"{now}, {span(run.seconds)} in {sat}"
+    lines = agreement(run.folder) if now == "done" else []
+    return [f"{run.name}: {said}", *(f"  {line}" for line in lines)]
+
+
+def _of_sweep(
+    name: str,
+    members: list[Member],
+    gather: Gather,
+    done: Mapping[Member, Path],
+    out: Path,
+    seed: int,
+) -> list[str]:
+    there = len(done.keys() & set(members))
+    if there < len(members):
+        return [f"{name}, seed {seed}: {there} of {len(members)} runs are done"] if there else []
+    folder = out / f"{name}_{seed}"
+    folder.mkdir(exist_ok=True)
+    parts = [done[member] for member in members]
+
+    def gathered() -> str:
+        gather(parts, folder, seed)
+        return str(folder)
+
+    said = _or_why(gathered)
+    lines = agreement(folder)
+    return [
+        f"{name}, seed {seed}, from {len(members)} runs: {said}",
+        *(f"  {line}" for line in lines),
+    ]
+
+
+def _of_tables(done: Mapping[Member, Path], out: Path) -> list[str]:
+    """The tables of runs that belong to no sweep, all seeds of one together."""
+    tables: dict[str, dict[int, Path]] = {}
+    for (_, seed), folder in done.items():
+        for path in sorted(folder.glob("*.csv")):
+            tables.setdefault(re.sub(rf"_{seed}$", "", path.stem), {})[seed] = path
+    return [_or_why(partial(_of_table, out / f"{stem}.csv", of)) for stem, of in tables.items()]
+
+
+def _of_table(path: Path, by_seed: Mapping[int, Path]) -> str:
+    rows = [
+        row if len(by_seed) == 1 else {"seed": seed, **row}
+        for seed, part in sorted(by_seed.items())
+        for row in results.read(part)
+    ]
+    results.write(path, rows)
+    return f"{path}: {len(rows)} rows, {compare_rows(path)}"
+
+
+def _or_why(say: Callable[[], str]) -> str:
+    """What is to be said; why not, in a sentence, if a file cannot be read: others can."""
+    try:
+        return say()
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        return f"DAMAGED, {type(error).__name__}: {reason}"
 
 
 def agreement(folder: Path) -> list[str]:
@@ -93,10 +130,11 @@ def agreement(folder: Path) -> list[str]:
     lines = []
     for path in sorted(folder.glob("*.safetensors")):
         if not path.name.endswith(".history.safetensors"):
-            lines.append(f"{path.name}: {compare_weights(path)}")
-            lines += [f"{path.stem}.md: {line}" for line in _compare_cards(path)]
+            lines.append(f"{path.name}: {_or_why(partial(compare_weights, path))}")
+            card = _or_why(partial(_compare_cards, path))
+            lines += [f"{path.stem}.md: {card}"] if card else []
     for path in sorted(folder.glob("*.csv")):
-        lines.append(f"{path.name}: {compare_rows(path)}")
+        lines.append(f"{path.name}: {_or_why(partial(compare_rows, path))}")
     return lines
 
 
@@ -137,7 +175,7 @@ def compare_rows(path: Path) -> str:
 
     Args:
         path: the CSV file; it belongs to the shipped one with the longest name that begins alike,
-            and with the same columns.
+            and all of whose columns it has.
 
     Example:
         >>> compare_rows(results.FOLDER / "vae_kde.csv")
@@ -147,7 +185,8 @@ def compare_rows(path: Path) -> str:
     tables = [table for table in results.FOLDER.glob("*.csv") if path.stem.startswith(table.stem)]
     for table in sorted(tables, key=lambda table: -len(table.stem)):
         shipped = results.read(table)
-        if rows and rows[0].keys() == shipped[0].keys():
+        if rows and rows[0].keys() >= shipped[0].keys():
+            rows = [{key: row[key] for key in shipped[0]} for row in rows]
             break
     else:
         return "not shipped"
@@ -179,38 +218,39 @@ def _gap(row: Row, shipped: Row) -> str | None:
 
 
 def _command(path: Path) -> str | None:
-    """What made the weights, as the card beside them says."""
-    card = path.with_suffix(".md")
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    found = re.search(r"^\| run \| (.+) \|$", text, flags=re.M)
-    return found and found[1]
+    """What made the weights, as their header says."""
+    return weights.told(path).get("run")
 
 
-def _compare_cards(path: Path) -> list[str]:
-    """The scores that only a card has, where both cards are there."""
-    card, shipped = path.with_suffix(".md"), weights.FOLDER / f"{path.stem}.md"
+def _compare_cards(path: Path) -> str:
+    """The scores that only the weights themselves tell, where both files tell of the same run."""
+    shipped = weights.FOLDER / path.name
     if not shipped.is_file() or _command(path) != _command(shipped):
-        return []
-    ours, theirs = scores(card), scores(shipped)
-    differ = [key for key in ours if ours[key] != theirs.get(key)]
+        return ""
+    ours, theirs = scores(path), scores(shipped)
+    differ = [key for key in ours if _shown(ours[key]) != _shown(theirs.get(key))]
     if differ:
         key = differ[0]
-        return [f"DIFFERS in {len(differ)} of {len(ours)} scores: {key}, shipped {theirs.get(key)}"]
-    return [f"{len(ours)} scores agree"]
+        return f"DIFFERS in {len(differ)} of {len(ours)} scores: {key}, shipped {theirs.get(key)}"
+    return f"{len(ours)} scores agree"
 
 
-def scores(card: Path) -> dict[str, str]:
-    """The lines of a card that say what the weights score, not how they were made.
+def _shown(value: Any) -> Any:
+    """As a card shows it."""
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def scores(path: Path) -> dict[str, Any]:
+    """The facts in a file of weights that say what they score, not how they were made.
 
     Slide: beyond the deck (long runs).
 
     Args:
-        card: the Markdown file.
+        path: the safetensors file.
 
     Example:
-        >>> scores(weights.FOLDER / "mnist_classifier.md")
-        {'validation accuracy': '99.08%', 'test accuracy': '99.07%'}
+        >>> scores(weights.FOLDER / "mnist_classifier.safetensors")
+        {'seed': 0, 'validation accuracy': '99.08%', 'test accuracy': '99.07%'}
     """
-    lines = re.findall(r"^\| (.+?) \| (.+) \|$", card.read_text(encoding="utf-8"), flags=re.M)
-    made = {"architecture", "made by", "run", "minutes", "threads", "torch", "machine"}
-    return {key: value for key, value in lines if key not in made}
+    made = {"summary", "architecture", "recipe", "run", "minutes", "threads", "torch", "machine"}
+    return {key: value for key, value in weights.told(path).items() if key not in made}

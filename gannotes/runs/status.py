@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 from gannotes import checkpoint
 from gannotes.runs.folder import Run, State, state
+
+FAR = 2e10  # seconds: the year 2603
+OVER = ("done", "damaged")
 
 
 def table(runs: Sequence[Run], minutes: Mapping[str, float] | None = None) -> str:
@@ -31,8 +34,8 @@ def table(runs: Sequence[Run], minutes: Mapping[str, float] | None = None) -> st
     states = [state(run) for run in runs]
     rows = [("run", "state", "step", "spent", "left", "")]
     for run, now, seconds in zip(runs, states, left, strict=True):
-        spent = span(run.seconds) if run.sittings else "-"
-        ahead = "" if now == "done" else "?" if seconds is None else span(seconds)
+        spent = "-" if not run.sittings else span(run.seconds) if run.seconds else "< 10 s"
+        ahead = "" if now in OVER else "?" if seconds is None else span(seconds)
         rows.append((run.name, now, _step(run), spent, ahead, _remark(run, now)))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = [
@@ -41,7 +44,7 @@ def table(runs: Sequence[Run], minutes: Mapping[str, float] | None = None) -> st
         for name, now, step, spent, ahead, remark in rows
     ]
     counts = ", ".join(f"{states.count(now)} {now}" for now in dict.fromkeys(states))
-    open_ = [seconds for now, seconds in zip(states, left, strict=True) if now != "done"]
+    open_ = [seconds for now, seconds in zip(states, left, strict=True) if now not in OVER]
     known = sum(seconds for seconds in open_ if seconds is not None)
     if open_ and None in open_:
         counts += f"; more than {span(known)} of computing left" if known else ""
@@ -93,34 +96,53 @@ def _left(run: Run, whole: float | None) -> float | None:
     """By the pace until the last checkpoint, which counts what was computed twice, too."""
     if state(run) == "done":
         return 0.0
-    path = _newest(run)
-    if path is not None and run.sittings:
-        steps, total = checkpoint.progress(path)
-        if steps and total:
-            since = run.sittings[-1]["beat"] - path.stat().st_mtime
-            return (run.seconds - max(since, 0.0)) * (total - steps) / steps
-    return None if whole is None else max(whole - run.seconds, 0.0)
+    steps, total, saved = _progress(run)
+    if steps and total and run.seconds:
+        since = run.sittings[-1]["beat"] - saved
+        return max(run.seconds - max(since, 0.0), 0.0) * (total - steps) / steps
+    if whole is None:
+        return None
+    return whole * (1 - steps / total) if total else max(whole - run.seconds, 0.0)
 
 
-def _newest(run: Run) -> Path | None:
-    """The checkpoint that is being written: a recipe may train several things in turn."""
-    return max(run.folder.glob("*.checkpoint"), key=lambda p: p.stat().st_mtime, default=None)
+def _progress(run: Run) -> tuple[int, int | None, float]:
+    """Steps, of how many, and when that was saved; zeros if nothing was that can be read."""
+    with suppress(ValueError, OSError):
+        paths = list(run.folder.glob("*.checkpoint"))  # a recipe may train several things in turn
+        saved, path = max(((path.stat().st_mtime, path) for path in paths), default=(0.0, None))
+        if path is not None:
+            return *checkpoint.progress(path), saved
+    return 0, None, 0.0
 
 
 def _step(run: Run) -> str:
-    path = _newest(run)
-    if path is None:
+    steps, total, saved = _progress(run)
+    if not saved or state(run) in OVER:
         return ""
-    steps, total = checkpoint.progress(path)
     return f"{steps}/{'?' if total is None else total}"
 
 
 def _remark(run: Run, now: State) -> str:
+    last = run.sittings[-1] if run.sittings else {}
+    if now == "damaged":
+        return _printable(run.damage)
     if now == "failed":
-        lines = (run.folder / "traceback.txt").read_text(encoding="utf-8").splitlines()
-        return f"{lines[-1]} (traceback.txt)"
+        return f"{_reason(run)} (traceback.txt)"
+    if now == "queued":
+        return f"job {run.job}"
     if now == "running":
-        last = run.sittings[-1]
-        since = time.strftime("%d %b %H:%M", time.localtime(last["began"]))
-        return f"{last['host']}:{last['pid']} since {since}"
+        began = time.strftime("%d %b %H:%M", time.localtime(min(last["began"], FAR)))
+        return _printable(f"{last['host']}:{last['pid']} since {began}")
     return ""
+
+
+def _reason(run: Run) -> str:
+    """The last line of what went wrong, as far as it was kept."""
+    with suppress(OSError):
+        text = (run.folder / "traceback.txt").read_text(encoding="utf-8", errors="replace")
+        return _printable((text.strip().splitlines() or ["?"])[-1])
+    return "?"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,16 +1,18 @@
-"""Who computes the runs: this process, several of this machine, or the jobs of a cluster.
+"""Who computes the runs: this process, or several of this machine.
 
 Each attempt begins by claiming its run, so that it does not matter how many there are, nor where.
 """
 
 import _thread
 import os
+import signal
+import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
 import torch
@@ -18,10 +20,13 @@ from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
 from gannotes import checkpoint
-from gannotes.runs import folder
-from gannotes.runs.folder import Record, Run
+from gannotes.runs import files, folder
+from gannotes.runs.files import Record
+from gannotes.runs.folder import Run, State
 
 BEAT = 10.0  # seconds between two signs of life
+GLANCE = 1.0  # seconds between two looks at whether somebody has taken over
+AWAKE: int | None = getattr(signal, "SIGCONT", None)  # what a process gets that was stopped
 
 Recipe = Callable[..., object]
 
@@ -44,37 +49,63 @@ def attempt(run: Run, recipe: Recipe) -> str:
     Raises:
         KeyboardInterrupt: if somebody at the keyboard wants so; the run can be resumed.
     """
-    sitting = folder.claim(run)
-    if sitting is None:
-        return "taken"
-    began, (out, configuration, _) = time.perf_counter(), run
+    try:
+        sitting = folder.claim(run)
+    except OSError as error:  # a full disk, a folder that is gone
+        print(f"{run.name}: {error}", file=sys.stderr)
+        return "failed"
+    return "taken" if sitting is None else _sit(run, recipe, sitting)
 
-    def say(state: folder.State) -> None:
+
+def _sit(run: Run, recipe: Recipe, sitting: Path) -> str:
+    began = time.perf_counter()
+
+    def say(state: State = "running") -> None:
         folder.say(sitting, time.perf_counter() - began, state)
 
-    torch.set_num_threads(configuration["threads"])
-    (out / "traceback.txt").unlink(missing_ok=True)
     try:
-        with _signs_of_life(sitting, lambda: say("running")):
-            seed, device = configuration["seed"], configuration["device"]
-            recipe(out, seed=seed, device=device, **configuration["settings"])
-            _keep_histories(out)
-    except KeyboardInterrupt:
+        (run.folder / "traceback.txt").unlink(missing_ok=True)
+        with _signs_of_life(sitting, say):
+            _compute(run, recipe)
         if folder.lost(sitting):
             return "taken"
-        say("interrupted")
+        _finish(run, time.perf_counter() - began)
+        say("done")
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if folder.lost(sitting) and isinstance(stop, KeyboardInterrupt):
+            return "taken"
+        with suppress(OSError, ValueError):
+            say("interrupted")
         raise
     except Exception:
-        (out / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        say("failed")
-        return "failed"
-    if folder.lost(sitting):
+        return "taken" if folder.lost(sitting) else _fail(run, say)
+    if folder.lost(sitting):  # by one who takes the last word for its own
         return "taken"
-    _finish(run, time.perf_counter() - began)
-    say("done")
-    for path in out.glob("*.checkpoint"):
-        path.unlink()
+    for path in run.folder.glob("*.checkpoint*"):
+        with suppress(OSError):
+            path.unlink()
     return "done"
+
+
+def _compute(run: Run, recipe: Recipe) -> None:
+    out, configuration = run.folder, run.configuration
+    torch.set_num_threads(configuration["threads"])
+    seed, device = configuration["seed"], configuration["device"]
+    recipe(out, seed=seed, device=device, **configuration["settings"])
+    _keep_histories(out)
+
+
+def _fail(run: Run, say: Callable[[State], None]) -> str:
+    """Leave the reason and the last word, as far as the disk takes them; tell the rest."""
+    reason = traceback.format_exc()
+    path = run.folder / "traceback.txt"
+    try:
+        path.write_text(reason, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        print(f"{run.name}: {error}\n{reason}", file=sys.stderr)
+    with suppress(OSError, ValueError):
+        say("failed")
+    return "failed"
 
 
 def work(tasks: Iterable[tuple[Run, Recipe]], jobs: int = 1) -> Iterator[tuple[Run, str]]:
@@ -93,15 +124,14 @@ def work(tasks: Iterable[tuple[Run, Recipe]], jobs: int = 1) -> Iterator[tuple[R
         ValueError: if `jobs` is less than one; nothing was claimed.
     """
     tasks = list(tasks)
-    if jobs < 1:
-        raise ValueError(f"jobs: expected an integer >= 1, got {jobs}")
-    if jobs == 1:
-        return _work_in_turn(tasks)
-    return _work_at_once(tasks, jobs)
+    if type(jobs) is not int or jobs < 1:
+        raise ValueError(f"jobs: expected an integer >= 1, got {jobs!r}")
+    jobs = min(jobs, len(tasks))
+    return _work_at_once(tasks, jobs) if jobs > 1 else _work_in_turn(tasks)
 
 
 def _work_in_turn(tasks: list[tuple[Run, Recipe]]) -> Iterator[tuple[Run, str]]:
-    bar = tqdm(tasks, unit="run", leave=False, disable=len(tasks) == 1 or None)
+    bar = tqdm(tasks, unit="run", leave=False, disable=len(tasks) < 2 or None)
     for run, recipe in bar:
         bar.set_description(run.name)
         yield run, attempt(run, recipe)
@@ -110,12 +140,23 @@ def _work_in_turn(tasks: list[tuple[Run, Recipe]]) -> Iterator[tuple[Run, str]]:
 def _work_at_once(tasks: list[tuple[Run, Recipe]], jobs: int) -> Iterator[tuple[Run, str]]:
     from joblib import Parallel, delayed  # here, so that nobody else waits for it
 
-    before = os.environ.get("TQDM_DISABLE")
-    os.environ["TQDM_DISABLE"] = "1"  # one bar for all of them instead of one for each
-    try:
+    with no_bars():  # one bar for all of them instead of one for each
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")
         ends = pool(delayed(_with_run)(run, recipe) for run, recipe in tasks)
         yield from tqdm(ends, total=len(tasks), unit="run", leave=False, disable=None)
+
+
+def _with_run(run: Run, recipe: Recipe) -> tuple[Run, str]:
+    return run, attempt(run, recipe)
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Processes that begin here show no progress."""
+    before = os.environ.get("TQDM_DISABLE")
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        yield
     finally:
         if before is None:
             del os.environ["TQDM_DISABLE"]
@@ -123,71 +164,39 @@ def _work_at_once(tasks: list[tuple[Run, Recipe]], jobs: int) -> Iterator[tuple[
             os.environ["TQDM_DISABLE"] = before
 
 
-def _with_run(run: Run, recipe: Recipe) -> tuple[Run, str]:
-    return run, attempt(run, recipe)
-
-
-def submit(
-    tasks: Iterable[tuple[Run, Recipe]], logs: Path, parameters: Mapping[str, object]
-) -> list[Any]:
-    """Hand runs to a Slurm cluster, a job each; a job whose run is taken ends at once.
-
-    Slide: beyond the deck (long runs).
-
-    References:
-        submitit, github.com/facebookincubator/submitit: the parameters are those of its executor.
-
-    Args:
-        tasks: the runs, each with its recipe.
-        logs: the folder for what the jobs print, on the shared disk.
-        parameters: such as `slurm_partition`, `timeout_min` or `gpus_per_node`; with `cluster`
-            "local" or "debug" the jobs are processes of this machine, or this process.
-
-    Returns:
-        submitit's jobs, of which each has a `job_id` and a `result()`: what the attempt came to.
-
-    Raises:
-        ValueError: if submitit is not installed, or if there is no Slurm; nothing was submitted.
-    """
-    try:
-        import submitit
-    except ImportError as error:
-        raise ValueError(
-            f"slurm: expected submitit, install it with pip install 'gannotes[slurm]': {error}"
-        ) from error
-    rest = dict(parameters)
-    try:
-        executor = submitit.AutoExecutor(logs, cluster=str(rest.pop("cluster", "slurm")))
-        executor.update_parameters(**rest)
-    except (RuntimeError, ValueError, TypeError, NameError) as error:
-        raise ValueError(
-            f"slurm: expected a cluster and parameters that it knows, got {dict(parameters)}: "
-            f"{error}"
-        ) from error
-    with executor.batch():
-        jobs = [executor.submit(attempt, run, recipe) for run, recipe in tasks]
-    return jobs
-
-
 @contextmanager
-def _signs_of_life(sitting: Path, beat: Callable[[], None]) -> Iterator[None]:
-    """Rewrite the sitting every few seconds; stop the run if somebody else goes on with it."""
+def _signs_of_life(sitting: Path, say: Callable[[], None]) -> Iterator[None]:
+    """Rewrite the sitting every few seconds; stop the run if somebody else goes on with it.
+
+    Whoever was stopped or asleep for long looks first thing, before it writes anything.
+    """
     ended = Event()
 
     def live() -> None:
-        while not ended.wait(BEAT):
+        told = time.monotonic()
+        while not ended.wait(min(GLANCE, BEAT)):
             if folder.lost(sitting):
-                return _thread.interrupt_main()
-            with suppress(OSError):  # a disk that is away for a moment
-                beat()
+                return _thread.interrupt_main(signal.Signals(AWAKE or signal.SIGINT))
+            if time.monotonic() - told >= BEAT:
+                told = time.monotonic()
+                with suppress(OSError, ValueError):  # a disk that is away for a moment
+                    say()
+
+    def awake(*_: Any) -> None:
+        if folder.lost(sitting):
+            raise KeyboardInterrupt
 
     thread = Thread(target=live, daemon=True)
+    heard = AWAKE if current_thread() is main_thread() else None  # no other thread hears signals
+    before = signal.signal(heard, awake) if heard else None
     thread.start()
     try:
         yield
     finally:
         ended.set()
         thread.join()
+        if heard:
+            signal.signal(heard, before or signal.SIG_DFL)
 
 
 def _keep_histories(out: Path) -> None:
@@ -209,4 +218,4 @@ def _finish(run: Run, seconds: float) -> None:
         "sittings": len(sittings),
         **folder.versions(),
     }
-    folder.replace(run.folder / "run.json", {**run.configuration, **took})
+    files.replace(run.folder / "run.json", {**run.configuration, **took})

@@ -1,23 +1,13 @@
-// Curves on a canvas: the frame, its ticks, the theme's colours, any pixel density.
+// Pictures on a canvas: the frame, its ticks, the theme's colours, any pixel density.
+import { element, parts, symbol } from "./elements.js";
+import { clamp, ticks } from "./numbers.js";
 
-const FONT = "12px system-ui, sans-serif";
-
-function ticks([low, high], count) {
-  const step = nice(((high - low) / count) * 1.25), digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
-  const values = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) values.push([k * step, number(k * step, digits)]);
-  return values;
-}
-
-// The least of a few round numbers that is at least x: limits that rest while a slider moves.
-function roundUp(x) {
-  const power = 10 ** Math.floor(Math.log10(x));
-  return power * [1, 1.5, 2, 3, 4, 6, 8, 10].find((m) => m * power >= x * (1 - 1e-9));
-}
+export const FONT = "12px system-ui, sans-serif";
+const MATHS = "italic 15px Georgia, serif", INDEX = "10px Georgia, serif";
 
 // A canvas that repaints with `draw(context, width, ink)` when its width or the theme changes; `height(width)` in pixels.
-function chart(height, draw) {
-  const canvas = element("canvas", { role: "img" }), context = canvas.getContext("2d"), stage = element("div", { class: "gn-stage" }, canvas);
+export function chart(height, draw) {
+  const canvas = element("canvas", { role: "img" }), context = canvas.getContext("2d"), stage = element("div", { class: "gn-stage gn-chart" }, canvas);
   const paint = () => {
     const width = stage.clientWidth, ratio = window.devicePixelRatio || 1;
     if (!width) return;
@@ -39,30 +29,86 @@ function chart(height, draw) {
   return { canvas, stage, paint, stop };
 }
 
-// One frame of a chart with its two maps from values to pixels.
-function panel(context, ink, { left, right, top, bottom, x, y }) {
-  const map = ([low, high], from, to) => (v) => from + ((v - low) / (high - low)) * (to - from);
-  const X = map(x, left, right), Y = map(y, bottom, top), far = 1e5;
+// The map of an interval to pixels.
+export const scale = ([low, high], from, to) => (v) => from + ((v - low) / (high - low)) * (to - from);
+
+function segment(context, x0, y0, x1, y1) {
+  context.beginPath();
+  context.moveTo(Math.round(x0) + 0.5, Math.round(y0) + 0.5);
+  context.lineTo(Math.round(x1) + 0.5, Math.round(y1) + 0.5);
+  context.stroke();
+}
+
+export function write(context, words, x, y, align = "center", font = FONT) {
+  context.font = font;
+  context.textAlign = align;
+  context.fillText(words, x, y);
+}
+
+// A mathematical name on a canvas, as `symbol` sets it in the page.
+export function writeName(context, name, x, y, align = "center") {
+  const found = parts(name);
+  if (!found) return write(context, name, x, y, align);
+  write(context, found.letter + found.star, x, y, align, MATHS);
+  const width = context.measureText(found.letter + found.star).width;
+  if (found.index) write(context, found.index, x + { center: width / 2, left: width, right: 0 }[align] + 1, y + 4, "left", INDEX);
+}
+
+// Runs `action` with what lies outside the box cut off.
+function inside(context, { left, right, top, bottom }, action) {
+  context.save();
+  context.beginPath();
+  context.rect(left, top, right - left, bottom - top);
+  context.clip();
+  action();
+  context.restore();
+}
+
+// The frame with its ticks; `marks` are [value, label] pairs at the right; `names` those of the axes.
+function drawFrame(context, ink, box, X, Y, { below = true, zero = true, right = [], names = [] }) {
+  context.lineWidth = 1;
+  context.strokeStyle = ink("--gn-line");
+  if (zero && box.y[0] < 0 && box.y[1] > 0) segment(context, box.left, Y(0), box.right, Y(0));
+  context.strokeRect(Math.round(box.left) + 0.5, Math.round(box.top) + 0.5, Math.round(box.right - box.left), Math.round(box.bottom - box.top));
+  context.fillStyle = ink("--gn-muted");
+  for (const [v, label] of ticks(box.x, Math.max(4, (box.right - box.left) / 60))) {
+    segment(context, X(v), box.bottom, X(v), box.bottom + 4);
+    if (below) write(context, label, X(v), box.bottom + 17);
+  }
+  for (const [v, label] of ticks(box.y, Math.max(2, (box.bottom - box.top) / 40))) {
+    segment(context, box.left - 4, Y(v), box.left, Y(v));
+    write(context, label, box.left - 7, Y(v) + 4, "right");
+  }
+  for (const [v, label] of right) {
+    segment(context, box.right, Y(v), box.right + 4, Y(v));
+    write(context, label, box.right + 7, Y(v) + 4, "left");
+  }
+  context.fillStyle = ink("--gn-text");
+  if (names[0]) writeName(context, names[0], (box.left + box.right) / 2, box.bottom + 33);
+  if (!names[1]) return;
+  context.save();
+  context.translate(10, (box.top + box.bottom) / 2);
+  if (names[1].length > 3) context.rotate(-Math.PI / 2);
+  writeName(context, names[1], 0, 4);
+  context.restore();
+}
+
+// One frame of a chart with its two maps from values to pixels. `box` has left, right, top, bottom, and the intervals x, y.
+export function panel(context, ink, box) {
+  const X = scale(box.x, box.left, box.right), Y = scale(box.y, box.bottom, box.top), far = 1e5;
   const path = (xs, values) => {
     context.beginPath();
-    values.forEach((v, i) => context.lineTo(X(xs[i]), Math.max(-far, Math.min(far, Y(v)))));
+    values.forEach((v, i) => context.lineTo(X(xs[i]), clamp(Y(v), -far, far)));
   };
-  const inside = (action) => {
-    context.save();
-    context.beginPath();
-    context.rect(left, top, right - left, bottom - top);
-    context.clip();
-    action();
-    context.restore();
-  };
-  const line = (xs, values, colour, width = 2, dash = []) => inside(() => {
+  const cut = (action) => inside(context, box, action);
+  const line = (xs, values, colour, width = 2, dash = []) => cut(() => {
     path(xs, values);
     context.strokeStyle = ink(colour);
     context.lineWidth = width;
     context.setLineDash(dash);
     context.stroke();
   });
-  const fill = (xs, values, colour, alpha) => inside(() => {
+  const fill = (xs, values, colour, alpha) => cut(() => {
     path(xs, values);
     context.lineTo(X(xs.at(-1)), Y(0));
     context.lineTo(X(xs[0]), Y(0));
@@ -70,45 +116,53 @@ function panel(context, ink, { left, right, top, bottom, x, y }) {
     context.fillStyle = ink(colour);
     context.fill();
   });
-  const segment = (x0, y0, x1, y1) => {
-    context.beginPath();
-    context.moveTo(Math.round(x0) + 0.5, Math.round(y0) + 0.5);
-    context.lineTo(Math.round(x1) + 0.5, Math.round(y1) + 0.5);
-    context.stroke();
-  };
-  const text = (words, px, py, align) => {
-    context.textAlign = align;
-    context.fillText(words, px, py);
-  };
-  // Ticks: {x: labels below, y: labels at the left, right: [value, label] pairs at the right}.
-  const frame = ({ below = true, right: marks = [] } = {}) => {
+  // Dots at flat pairs of coordinates, filled, or rings of a `width`.
+  const dots = (pairs, colour, { radius = 2.2, alpha = 0.9, width = 0 } = {}) => cut(() => {
+    context.fillStyle = context.strokeStyle = ink(colour);
+    context.globalAlpha = alpha;
+    context.lineWidth = width;
+    for (let i = 0; i < pairs.length; i += 2) {
+      context.beginPath();
+      context.arc(X(pairs[i]), Y(pairs[i + 1]), radius, 0, 7);
+      if (width) context.stroke();
+      else context.fill();
+    }
+  });
+  // Samples as ticks that stand on the lower border, or hang from the upper one.
+  const rug = (values, colour, above = false) => cut(() => {
+    context.strokeStyle = ink(colour);
     context.lineWidth = 1;
-    context.strokeStyle = ink("--gn-line");
-    context.font = FONT;
-    if (y[0] < 0 && y[1] > 0) segment(left, Y(0), right, Y(0));
-    context.strokeRect(Math.round(left) + 0.5, Math.round(top) + 0.5, Math.round(right - left), Math.round(bottom - top));
-    context.fillStyle = ink("--gn-muted");
-    for (const [v, label] of ticks(x, Math.max(4, (right - left) / 60))) {
-      segment(X(v), bottom, X(v), bottom + 4);
-      if (below) text(label, X(v), bottom + 17, "center");
+    context.globalAlpha = 0.7;
+    context.beginPath();
+    for (const v of values) {
+      context.moveTo(X(v), above ? box.top : box.bottom);
+      context.lineTo(X(v), above ? box.top + 10 : box.bottom - 10);
     }
-    for (const [v, label] of ticks(y, Math.max(2, (bottom - top) / 40))) {
-      segment(left - 4, Y(v), left, Y(v));
-      text(label, left - 7, Y(v) + 4, "right");
-    }
-    for (const [v, label] of marks) {
-      segment(right, Y(v), right + 4, Y(v));
-      text(label, right + 7, Y(v) + 4, "left");
-    }
-  };
-  return { X, Y, line, fill, frame };
+    context.stroke();
+  });
+  const frame = (options = {}) => drawFrame(context, ink, box, X, Y, options);
+  return { X, Y, cut, line, fill, dots, rug, frame };
 }
 
-// A mark of the legend as it is drawn in the chart.
-function swatch(colour, { dash = "", fill = 0, width = 2 } = {}) {
+// The legend is text, with the marks of the picture: a line, its filling, dots or ticks.
+function svg(html) {
   const holder = element("span", { "aria-hidden": "true" });
-  holder.innerHTML = `<svg width="30" height="12"><rect width="30" height="12" style="fill:var(${colour});opacity:${fill}"/>
-    <line x1="0" y1="${fill ? 1 : 6}" x2="30" y2="${fill ? 1 : 6}" style="stroke:var(${colour})" stroke-width="${width}" stroke-dasharray="${dash}"/></svg>`;
+  holder.innerHTML = `<svg width="30" height="12">${html}</svg>`;
   return holder.firstChild;
 }
-const entry = (mark, ...words) => element("li", {}, mark, element("span", {}, ...words));
+export const swatch = (colour, { dash = "", fill = 0, width = 2 } = {}) =>
+  svg(`<rect width="30" height="12" style="fill:var(${colour});opacity:${fill}"/>
+    <line x1="0" y1="${fill ? 1 : 6}" x2="30" y2="${fill ? 1 : 6}" style="stroke:var(${colour})" stroke-width="${width}" stroke-dasharray="${dash}"/>`);
+export const dotMark = (colour) => svg(`<circle cx="15" cy="6" r="3" style="fill:var(${colour})"/>`);
+export const ringMark = (colour) => svg(`<circle cx="15" cy="6" r="3.5" fill="none" stroke-width="1.25" style="stroke:var(${colour})"/>`);
+export const rugMark = (colour) => svg(`<path d="M9 1v10M15 1v10M19 1v10" style="stroke:var(${colour})"/>`);
+
+// [mark, ...words] each.
+export const legend = (...entries) => element("ul", { class: "gn-legend" },
+  ...entries.map(([mark, ...words]) => element("li", {}, mark, element("span", {}, ...words))));
+
+// Values from 0 to 1 (-1 to 1 around the middle) as a colour between those of the model and of the data.
+export function fieldLegend(name, low, high) {
+  const bar = element("span", { class: "gn-bar", style: "background:linear-gradient(90deg,var(--gn-q),transparent,var(--gn-p))" });
+  return element("li", {}, typeof name === "string" ? symbol(name) : name, element("span", {}, low), bar, element("span", {}, high));
+}

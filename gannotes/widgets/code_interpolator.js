@@ -1,232 +1,213 @@
 // Two encoded images, and what the decoder makes of the codes between them.
+import { announcer } from "./announce.js";
+import { card, follow } from "./card.js";
+import { chart, legend, swatch, write } from "./charts.js";
+import { button, radios, setter } from "./controls.js";
+import { element, symbol } from "./elements.js";
+import { networks } from "./network.js";
+import { clamp, decode, number } from "./numbers.js";
+import { arc, dot, mix } from "./paths.js";
+import { indefinite, rasterise, show, thumbnail } from "./pictures.js";
+import { prefersStill, walk } from "./walk.js";
 
 const BAND = { gap: 8, height: 46, thumb: 16 }; // of the curve below the images; of the slider's thumb, as in the style sheet
 const CHANGES = "change:first change:second change:t change:great_circle";
+const LAP = 4; // seconds of a walk
+const PATHS = ["straight line", "great circle"];
+const GRID = Array.from({ length: 65 }, (_, i) => i / 64);
 
-function render({ model, el }) {
-  const { classes, name, steps } = model.get("view"), shape = model.get("shape"), [channels, h, w] = shape, size = channels * h * w;
-  const [low, high] = model.get("limits"), smooth = model.get("smooth"), N = classes.length;
-  const start = { first: model.get("first"), second: model.get("second"), t: model.get("t"), great_circle: model.get("great_circle") };
-  const [decoder] = networks(model, [model.get("layers").length]);
+const length = (z) => Math.sqrt(dot(z, z));
+
+// Everything about the images: originals and what the decoder makes of codes, as canvases of their own size.
+function album(model) {
+  const shape = model.get("shape"), [channels, h, w] = shape, size = channels * h * w, [low, high] = model.get("limits");
+  const N = model.get("view").classes.length, [decoder] = networks(model, [model.get("layers").length]);
   const bytes = decode(model.get("images"), "uint8"), flat = decode(model.get("codes"), model.get("dtype")), k = flat.length / N;
-  const codes = classes.map((_, i) => Array.from(flat.subarray(i * k, (i + 1) * k)));
-  const ends = () => [codes[model.get("first")], codes[model.get("second")]];
-  const along = (t) => (model.get("great_circle") ? arc : mix)(...ends(), t);
-  const length = (z) => Math.sqrt(dot(z, z));
-
-  // Images as canvases of their own size: the originals, and what the decoder makes of a code.
+  const codes = Array.from({ length: N }, (_, i) => Array.from(flat.subarray(i * k, (i + 1) * k)));
   const fresh = () => element("canvas", { width: w, height: h });
   const decoded = (canvas, z) => {
     const x = decoder(Float32Array.from(z));
     return rasterise(canvas, shape, (i) => (x[i] - low) / (high - low));
   };
-  const originals = classes.map((_, n) => rasterise(fresh(), shape, (i) => bytes[n * size + i] / 255));
-  const reconstructions = codes.map((z) => decoded(fresh(), z));
+  const originals = codes.map((_, n) => rasterise(fresh(), shape, (i) => bytes[n * size + i] / 255));
+  return { h, w, k, N, codes, decoder, fresh, decoded, originals, reconstructions: codes.map((z) => decoded(fresh(), z)) };
+}
 
-  // The strip is decoded again when the ends or the path change.
-  const strip = Array.from({ length: steps }, fresh);
+// The ends and the path, as the traits say.
+function pathOf(model, codes) {
+  const ends = () => [codes[model.get("first")], codes[model.get("second")]];
+  const along = (t) => (model.get("great_circle") ? arc : mix)(...ends(), t);
+  const lengths = (path) => GRID.map((s) => length(path(...ends(), s)));
+  return { along, lengths };
+}
+
+// The originals stand at the ends, the steps between them, the length of the code below.
+function place(width, steps, { h, w }) {
+  const gap = width < 480 ? 2 : 4, cell = (width - (steps + 1) * gap - 2 * gap) / (steps + 2), tall = (cell * h) / w;
+  return { gap, cell, tall, pitch: cell + gap, from: cell * 1.5 + 2 * gap, bottom: tall + 2 + BAND.gap + BAND.height };
+}
+
+// The length of the code along both paths, with a dot at t.
+function drawLengths(context, ink, box, steps, k, { great, t, path }) {
+  const lengths = [mix, arc].map(path.lengths), top = box.tall + 2 + BAND.gap, root = Math.sqrt(k);
+  const middle = (s) => box.from + s * (steps - 1) * box.pitch;
+  const most = 1.12 * Math.max(root, ...lengths.flat()), Y = (v) => box.bottom - (v / most) * (box.bottom - top);
+  const line = (xs, values, colour, thick, dash) => {
+    context.beginPath();
+    values.forEach((v, i) => context.lineTo(middle(xs[i]), Y(v)));
+    context.strokeStyle = ink(colour);
+    context.lineWidth = thick;
+    context.setLineDash(dash);
+    context.stroke();
+    context.setLineDash([]);
+  };
+  line([0, 1], [0, 0], "--gn-line", 1, []);
+  line([0, 1], [root, root], "--gn-best", 1.25, [2, 4]);
+  line(GRID, lengths[+!great], "--gn-muted", 1.25, [5, 4]);
+  line(GRID, lengths[+great], "--gn-q", 2.25, []);
+  context.fillStyle = ink("--gn-muted");
+  write(context, "\u2016z\u2016", middle(0) - 10, Y(most / 2) + 4, "right");
+  write(context, `\u221a${k}`, middle(1) + 10, Y(root) + 4, "left");
+  context.strokeStyle = ink("--gn-accent");
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(middle(t), box.tall + 2);
+  context.lineTo(middle(t), box.bottom);
+  context.stroke();
+  context.beginPath();
+  context.arc(middle(t), Y(length(path.along(t))), 4, 0, 7);
+  context.fillStyle = ink("--gn-q");
+  context.fill();
+}
+
+// The strip of images, decoded again when the ends or the path change; a frame marks t.
+function strip(model, images, path, steps, box, placed) {
+  const cells = Array.from({ length: steps }, images.fresh);
   let decodedFor = "";
-  const decodeStrip = () => {
+  const decode = () => {
     const key = ["first", "second", "great_circle"].map((trait) => model.get(trait)).join();
-    if (key !== decodedFor) strip.forEach((canvas, i) => decoded(canvas, along(i / (steps - 1))));
+    if (key !== decodedFor) cells.forEach((canvas, i) => images.decoded(canvas, path.along(i / (steps - 1))));
     decodedFor = key;
   };
-
-  // The originals stand at the ends, the steps between them, the length of the code below; a frame marks t.
-  const box = {};
-  const layout = (width) => {
-    const gap = width < 480 ? 2 : 4, cell = (width - (steps + 1) * gap - 2 * gap) / (steps + 2), tall = (cell * h) / w;
-    return { gap, cell, tall, pitch: cell + gap, from: cell * 1.5 + 2 * gap, bottom: tall + 2 + BAND.gap + BAND.height };
-  };
-  const total = (width) => Math.ceil(layout(width).bottom) + 2;
-  const picture = chart(total, (context, width, ink) => {
-    Object.assign(box, layout(width));
-    const { gap, cell, tall, pitch, from } = box, t = model.get("t"), middle = (s) => from + s * (steps - 1) * pitch;
-    decodeStrip();
-    context.imageSmoothingEnabled = smooth || cell * (window.devicePixelRatio || 1) < 2 * w;
+  const height = (width) => Math.ceil(place(width, steps, images).bottom) + 2;
+  return chart(height, (context, width, ink) => {
+    const { gap, cell, tall, pitch, from } = Object.assign(box, place(width, steps, images)), t = model.get("t");
+    decode();
+    context.imageSmoothingEnabled = model.get("smooth") || cell * (window.devicePixelRatio || 1) < 2 * images.w;
     context.imageSmoothingQuality = "high";
     const put = (canvas, x) => context.drawImage(canvas, x, 1, cell, tall);
-    put(originals[model.get("first")], 0);
-    strip.forEach((canvas, i) => put(canvas, from - cell / 2 + i * pitch));
-    put(originals[model.get("second")], width - cell);
-
-    const top = tall + 2 + BAND.gap, bottom = box.bottom, grid = Array.from({ length: 65 }, (_, i) => i / 64);
-    const lengths = [mix, arc].map((path) => grid.map((s) => length(path(...ends(), s))));
-    const most = 1.12 * Math.max(Math.sqrt(k), ...lengths.flat()), Y = (v) => bottom - (v / most) * (bottom - top);
-    const line = (xs, values, colour, thick, dash) => {
-      context.beginPath();
-      values.forEach((v, i) => context.lineTo(middle(xs[i]), Y(v)));
-      context.strokeStyle = ink(colour);
-      context.lineWidth = thick;
-      context.setLineDash(dash);
-      context.stroke();
-      context.setLineDash([]);
-    };
-    const great = model.get("great_circle");
-    line([0, 1], [0, 0], "--gn-line", 1, []);
-    line([0, 1], [Math.sqrt(k), Math.sqrt(k)], "--gn-best", 1.25, [2, 4]);
-    line(grid, lengths[great ? 0 : 1], "--gn-muted", 1.25, [5, 4]);
-    line(grid, lengths[great ? 1 : 0], "--gn-q", 2.25, []);
-    context.font = FONT;
-    context.fillStyle = ink("--gn-muted");
-    context.textAlign = "right";
-    context.fillText("\u2016z\u2016", middle(0) - 10, Y(most / 2) + 4);
-    context.textAlign = "left";
-    context.fillText(`\u221a${k}`, middle(1) + 10, Y(Math.sqrt(k)) + 4);
-
-    const x = middle(t);
+    put(images.originals[model.get("first")], 0);
+    cells.forEach((canvas, i) => put(canvas, from - cell / 2 + i * pitch));
+    put(images.originals[model.get("second")], width - cell);
+    drawLengths(context, ink, box, steps, images.k, { great: model.get("great_circle"), t, path });
     context.strokeStyle = ink("--gn-accent");
-    context.lineWidth = 1;
-    context.beginPath();
-    context.moveTo(x, tall + 2);
-    context.lineTo(x, bottom);
-    context.stroke();
-    context.beginPath();
-    context.arc(x, Y(length(along(t))), 4, 0, 7);
-    context.fillStyle = ink("--gn-q");
-    context.fill();
     context.lineWidth = 2.5;
-    context.strokeRect(x - cell / 2 - 0.25 - gap / 2, 0.5 + 1, cell + gap + 0.5, tall - 1);
-    time.style.marginLeft = `${from - BAND.thumb / 2}px`;
-    time.style.width = `${(steps - 1) * pitch + BAND.thumb}px`;
+    context.strokeRect(from + t * (steps - 1) * pitch - cell / 2 - 0.25 - gap / 2, 1.5, cell + gap + 0.5, tall - 1);
+    placed(`${from - BAND.thumb / 2}px`, `${(steps - 1) * pitch + BAND.thumb}px`);
   });
-  const { canvas, stage } = picture;
+}
 
-  const set = (change) => {
-    model.set(change);
-    model.save_changes();
+// The images to choose from, each above its reconstruction, once for either end.
+function gallery(model, images, trait, words, pick) {
+  const { classes, name } = model.get("view"), smooth = model.get("smooth");
+  const both = (n) => [images.originals, images.reconstructions].map((list) => show(thumbnail(smooth), list[n]));
+  const group = radios({
+    legend: words, group: trait, kind: "gn-gallery", pick: (n) => pick({ [trait]: n }),
+    options: classes.map((_, n) => element("span", {}, ...both(n))), names: classes.map((label, n) => `${name} ${n + 1}, ${indefinite(label)}`),
+  });
+  return { node: group.node, show: () => group.show(model.get(trait)) };
+}
+
+// A pointer on the strip, and the walk from here to the end or from the start again.
+function motion(model, set, rested) {
+  let t = 0;
+  const moving = walk((seconds) => {
+    t = Math.min(1, t + seconds / LAP);
+    model.set("t", t);
+    return t < 1;
+  }, (running) => {
+    control.textContent = running ? "Pause" : "Walk";
+    if (!running) rested();
+  });
+  const stop = () => {
+    moving.stop();
+    control.textContent = "Walk";
   };
-  const go = (t) => {
+  const go = (change) => {
     stop();
-    set({ t });
+    set(change);
   };
-  const point = (event) => {
-    const x = event.clientX - canvas.getBoundingClientRect().left;
-    go(clamp((x - box.from) / ((steps - 1) * box.pitch), 0, 1));
+  const play = () => {
+    if (prefersStill()) return go({ t: model.get("t") < 1 ? 1 : 0 });
+    t = model.get("t") < 1 ? model.get("t") : 0;
+    moving.start();
   };
+  const control = button("Walk", () => (moving.running ? moving.end() : play()));
+  return { control, go, stop, get running() { return moving.running; } };
+}
+
+function pointing(stage, canvas, box, steps, go) {
+  const point = (event) => go({ t: clamp((event.clientX - canvas.getBoundingClientRect().left - box.from) / ((steps - 1) * box.pitch), 0, 1) });
   stage.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     stage.setPointerCapture(event.pointerId);
     point(event);
   });
   stage.addEventListener("pointermove", (event) => stage.hasPointerCapture(event.pointerId) && point(event));
+}
 
-  const time = element("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": "t", oninput: () => go(+time.value) });
-
-  // The walk from here to the end, or from the start again.
-  let timer = 0;
-  const stop = () => {
-    cancelAnimationFrame(timer);
-    timer = 0;
-    walk.textContent = "Walk";
-  };
-  const pause = () => {
-    stop();
+function render({ model, el }) {
+  const { classes, name, steps } = model.get("view"), images = album(model), path = pathOf(model, images.codes), box = {}, voice = announcer();
+  const start = Object.fromEntries(["first", "second", "t", "great_circle"].map((trait) => [trait, model.get(trait)]));
+  const moving = motion(model, setter(model), () => {
     model.save_changes();
     refresh();
-  };
-  const play = () => {
-    if (prefersStill()) return go(model.get("t") < 1 ? 1 : 0);
-    let t = model.get("t") < 1 ? model.get("t") : 0, last = performance.now();
-    const tick = (now) => {
-      t = Math.min(1, t + Math.max(0, now - last) / 4000);
-      last = now;
-      model.set("t", t);
-      if (t < 1) timer = requestAnimationFrame(tick);
-      else pause();
-    };
-    timer = requestAnimationFrame(tick);
-    walk.textContent = "Pause";
-  };
-  const button = (text, action) => element("button", { type: "button", onclick: action }, text);
-  const walk = button("Walk", () => (timer ? pause() : play()));
-  const swap = () => {
-    stop();
-    set({ first: model.get("second"), second: model.get("first"), t: 1 - model.get("t") });
-  };
-  const reset = () => {
-    stop();
-    set(start);
-  };
+  }), { control, go, stop } = moving;
+  const time = element("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": "t", oninput: () => go({ t: +time.value }) });
+  const picture = strip(model, images, path, steps, box, (marginLeft, width) => Object.assign(time.style, { marginLeft, width }));
+  const { canvas, stage } = picture;
+  pointing(stage, canvas, box, steps, go);
 
-  // The images to choose from, each above its reconstruction, once for either end.
-  const gallery = (trait, legend) => {
-    const inputs = classes.map((label, n) => element("input", {
-      type: "radio", name: trait, value: n, "aria-label": `${name} ${n + 1}, ${indefinite(label)}`,
-      onchange: () => {
-        stop();
-        set({ [trait]: n });
-      },
-    }));
-    const node = element("fieldset", { class: "gn-choice gn-gallery" }, element("legend", {}, legend),
-      element("div", {}, ...inputs.map((input, n) => element("label", {}, input, element("span", {}, show(thumbnail(smooth), originals[n]), show(thumbnail(smooth), reconstructions[n]))))));
-    return { node, show: () => (inputs[model.get(trait)].checked = true) };
-  };
-  const galleries = [gallery("first", "from"), gallery("second", "to")];
-  const paths = ["straight line", "great circle"].map((label, i) => {
-    const input = element("input", {
-      type: "radio", name: "path", value: i,
-      onchange: () => {
-        stop();
-        set({ great_circle: i === 1 });
-      },
-    });
-    return { input, node: element("label", {}, input, element("span", {}, label)) };
-  });
+  const galleries = [["first", "from"], ["second", "to"]].map(([trait, words]) => gallery(model, images, trait, words, go));
+  const paths = radios({ legend: "path", group: "path", hidden: true, options: PATHS.map((words) => element("span", {}, words)), pick: (i) => go({ great_circle: i === 1 }) });
+  const swap = () => go({ first: model.get("second"), second: model.get("first"), t: 1 - model.get("t") });
 
-  // The text alternative: at once on the canvases, spoken once the walk has come to rest.
-  const big = element("canvas", { width: w, height: h, role: "img", class: smooth ? "" : "gn-pixels" });
-  const status = element("p", { role: "status", class: "gn-hidden" }), clock = element("output", { class: "gn-value" }), norm = element("span", {});
-  let waiting = 0, words = "";
+  const big = element("canvas", { width: images.w, height: images.h, role: "img", class: model.get("smooth") ? "" : "gn-pixels" });
+  const clock = element("output", { class: "gn-value" }), norm = element("span", {}), drawn = [element("span", {}), element("span", {})];
   const refresh = () => {
-    const t = model.get("t"), z = along(t), path = model.get("great_circle") ? "great circle" : "straight line";
+    const t = model.get("t"), z = path.along(t), great = model.get("great_circle");
     const [a, b] = ["first", "second"].map((trait) => indefinite(classes[model.get(trait)]));
-    decoded(big, z);
+    images.decoded(big, z);
     galleries.forEach((g) => g.show());
-    paths[+model.get("great_circle")].input.checked = true;
+    paths.show(+great);
     time.value = t;
     clock.value = number(t);
     norm.textContent = number(length(z));
-    words = `t = ${number(t)} on the ${path} from ${a} to ${b}`;
+    drawn.forEach((node, i) => (node.textContent = PATHS[i ? +!great : +great]));
+    const words = `t = ${number(t)} on the ${PATHS[+great]} from ${a} to ${b}`;
     time.setAttribute("aria-valuetext", words);
     big.setAttribute("aria-label", `Image decoded at ${words}`);
-    canvas.setAttribute("aria-label", `${steps} images from ${a} to ${b} on the ${path}, between the two originals; a frame at t = ${number(t)}; below, the length of the code, ${number(length(z))} here`);
+    canvas.setAttribute("aria-label", `${steps} images from ${a} to ${b} on the ${PATHS[+great]}, between the two originals; a frame at t = ${number(t)}; below, the length of the code, ${number(length(z))} here`);
     picture.paint();
-    clearTimeout(waiting);
-    if (timer) return;
-    waiting = setTimeout(() => (status.textContent = words), 600);
+    if (!moving.running) voice.say(words);
   };
   // The page owns z; a kernel reads it.
-  const follow = () => {
+  const share = () => {
     refresh();
-    model.set("z", along(model.get("t")));
+    model.set("z", path.along(model.get("t")));
   };
-
-  const title = model.get("title");
-  el.append(element("div", { class: "gannotes-widget gannotes-interpolator", role: "group", "aria-label": title || "Interpolation between codes" },
-    ...(title ? [element("p", { class: "gn-title" }, title)] : []),
-    // A form keeps the radio names of two widgets apart.
-    element("form", { onsubmit: (event) => event.preventDefault() },
-      element("div", { class: "gn-body" },
-        element("figure", { class: "gn-big" }, big, element("figcaption", {}, symbol("G"), "(", symbol("z_t"), ") at ", symbol("t"), " = ", clock)),
-        element("div", { class: "gn-path" },
-          stage, time,
-          element("div", { class: "gn-buttons" }, walk, button("Swap", swap), button("Reset", reset),
-            element("fieldset", { class: "gn-choice" }, element("legend", { class: "gn-hidden" }, "path"), element("div", {}, ...paths.map((p) => p.node))),
-            element("span", { class: "gn-muted" }, "length of ", symbol("z_t"), ": ", norm)))),
-      ...galleries.map((g) => g.node),
-      element("p", { class: "gn-note" }, `Above, the ${name}; below, its reconstruction.`),
-      status)));
-  follow();
-  model.on(CHANGES, follow);
-  big.gannotes = { forward: (z) => Array.from(decoder(Float32Array.from(z))) };
-  canvas.gannotes = { along, box };
-  return () => {
-    clearTimeout(waiting);
-    cancelAnimationFrame(timer);
-    picture.stop();
-    model.off(CHANGES, follow);
-  };
+  card(model, el, "interpolator", "Interpolation between codes",
+    element("div", { class: "gn-body" },
+      element("figure", { class: "gn-big" }, big, element("figcaption", {}, symbol("G"), "(", symbol("z_t"), ") at ", symbol("t"), " = ", clock)),
+      element("div", { class: "gn-path" }, stage, time,
+        legend([swatch("--gn-q", { width: 2.25 }), "length of ", symbol("z_t"), ", ", drawn[0], ": ", norm],
+          [swatch("--gn-muted", { dash: "5 4", width: 1.25 }), drawn[1]], [swatch("--gn-best", { dash: "2 4", width: 1.25 }), `\u221a${images.k}, the prior's`]),
+        element("div", { class: "gn-buttons" }, control, button("Swap", swap), button("Reset", () => go(start)), paths.node))),
+    ...galleries.map((g) => g.node),
+    element("p", { class: "gn-note" }, `Above, the ${name}; below, its reconstruction.`), voice.node);
+  big.gannotes = { forward: (z) => Array.from(images.decoder(Float32Array.from(z))) };
+  canvas.gannotes = { along: path.along, box };
+  return follow(model, CHANGES, share, stop, voice.stop, picture.stop);
 }
 
 export default { render };

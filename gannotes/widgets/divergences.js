@@ -1,8 +1,9 @@
 // The table of f-divergences, as gannotes/divergences.py computes it: log densities in, and nothing leaves log
 // space before the last sum. Densities are Gaussians or mixtures of Gaussians: {weights, means, sds}.
+import { number } from "./numbers.js";
 
 // x = sinh(u), u equidistant: dense where the densities are, and 1.6 million wide for the slowest tail.
-const GRID = (() => {
+export const GRID = (() => {
   const K = 8001, U = 15, h = (2 * U) / (K - 1), u = Float64Array.from({ length: K }, (_, i) => -U + i * h);
   return { x: u.map(Math.sinh), dx: u.map((v) => h * Math.cosh(v)) };
 })();
@@ -12,7 +13,7 @@ const softplus = (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
 const sigmoid = (v) => 1 / (1 + Math.exp(-v));
 const logAddExp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
 
-function logDensity({ weights, means, sds }, x) {
+export function logDensity({ weights, means, sds }, x) {
   const c = weights.map((w, m) => Math.log(w) - Math.log(sds[m]) - 0.5 * Math.log(2 * Math.PI));
   const term = (x, m) => c[m] - 0.5 * ((x - means[m]) / sds[m]) ** 2;
   return weights.length === 1 ? x.map((v) => term(v, 0)) : x.map((v) => means.reduce((sum, _, m) => (m ? logAddExp(sum, term(v, m)) : term(v, 0)), 0));
@@ -33,7 +34,7 @@ const both = (lp, lq, lm) => plogpq(lp, lm) + plogpq(lq, lm);
 // A row: its integrand; the exponent a of p^a q^(1-a) where a tail can make it infinite; and the bound's side, the
 // activation h and the penalty f*(h(v)) with their derivatives, and v*, where h(v*) = f'(p/q), from L = log p/q.
 // ^{} and _{} in the words are set as HTML.
-const ROWS = {
+export const ROWS = {
   kl: {
     label: "KL(p \u2016 q)", formula: "p log p/q", integrand: plogpq,
     link: "v", conjugate: "e^{t \u2212 1}", domain: "all t",
@@ -88,7 +89,7 @@ const ROWS = {
 };
 
 const MINKA = "(\u03b1\u2009p + (1 \u2212 \u03b1)\u2009q \u2212 p^{\u03b1}q^{1 \u2212 \u03b1}) / \u03b1(1 \u2212 \u03b1)";
-function alphaRow(a) {
+export function alphaRow(a) {
   const power = (v, a) => (a === 0 ? v : Math.expm1(a * v) / a);
   return {
     label: `D_{\u03b1}, \u03b1 = ${number(a)}`, integrand: (lp, lq) => minka(lp, lq, a), power: a > 1 || a < 0 ? a : null,
@@ -99,7 +100,7 @@ function alphaRow(a) {
 ROWS["alpha(0.5)"] = { ...alphaRow(0.5), label: "D_{\u03b1}, \u03b1 = \u00bd", link: "2 \u2212 2e^{\u2212v/2}", conjugate: "2t / (2 \u2212 t)", domain: "t < 2" };
 
 // In each tail a mixture is its widest component, of several the outermost: p^a q^(1-a) is exp(-c x^2/2 + b x) there.
-function infinite(a, p, q) {
+export function infinite(a, p, q) {
   const tail = ({ means, sds }, side) => {
     const s = Math.max(...sds), m = side * Math.max(...means.filter((_, i) => sds[i] === s).map((v) => side * v));
     return [1 / (s * s), (side * m) / (s * s)];
@@ -110,7 +111,7 @@ function infinite(a, p, q) {
   });
 }
 
-function divergence(row, p, q, lp = logDensity(p, GRID.x), lq = logDensity(q, GRID.x)) {
+export function divergence(row, p, q, lp = logDensity(p, GRID.x), lq = logDensity(q, GRID.x)) {
   if (row.power != null && infinite(row.power, p, q)) return Infinity;
   let sum = 0;
   for (let i = 0; i < lp.length; i++) sum += row.integrand(lp[i], lq[i]) * GRID.dx[i];
@@ -119,7 +120,7 @@ function divergence(row, p, q, lp = logDensity(p, GRID.x), lq = logDensity(q, GR
 
 // "0.3127" and "1.3 x 10^5" as text; what overflows is finite, only "infinite" is not.
 const superscript = (n) => String(n).replace(/./g, (c) => (c === "-" ? "\u207b" : "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[c]));
-function amount(v, diverges = false) {
+export function amount(v, diverges = false) {
   if (diverges) return "\u221e";
   if (v === Infinity) return `> 10${superscript(308)}`;
   const size = Math.abs(v), exponent = Math.floor(Math.log10(size));
@@ -128,11 +129,5 @@ function amount(v, diverges = false) {
   return number(v, 4 - Math.max(0, exponent));
 }
 
-const describe = ({ weights, means, sds }) => means.map((m, i) =>
+export const describe = ({ weights, means, sds }) => means.map((m, i) =>
   `${weights.length > 1 ? `${number(weights[i])} ` : ""}N(${number(m)}, ${number(sds[i])}\u00b2)`).join(" + ");
-
-// "p^{a}" with its exponent raised and single letters in italics, as the children of an element.
-const italics = (text) => text.split(/(?<!\p{L})([a-zD-F\u03b1])(?!\p{L})/u).map((part, i) => (i % 2 ? element("i", {}, part) : part));
-const maths = (text) => text.split(/([\^_]\{[^}]*\})/).flatMap((part) =>
-  /^[\^_]\{/.test(part) ? element(part[0] === "^" ? "sup" : "sub", {}, ...italics(part.slice(2, -1))) : italics(part));
-const plain = (text) => text.replace(/[\^_]\{([^}]*)\}/g, "$1");

@@ -1,4 +1,6 @@
 // G in the browser: each layer becomes a function from one typed array to the next. Sums run in double precision.
+import { decode } from "./numbers.js";
+
 const activations = {
   relu: () => (x) => (x > 0 ? x : 0),
   leaky_relu: ([slope]) => (x) => (x > 0 ? x : slope * x),
@@ -100,7 +102,7 @@ function scatter({ channels: [C, O], kernel: [a, b], stride: [s, t], padding: [p
 }
 
 // The networks of a widget as functions: `layers` and `weights` hold one after the other, network i has depths[i] layers.
-function networks(model, depths) {
+export function networks(model, depths) {
   const flat = decode(model.get("weights"), model.get("dtype"));
   let used = 0;
   const take = (n) => flat.subarray(used, (used += n));

@@ -1,7 +1,8 @@
 // Images of a network on canvases, and their classes in a sentence.
+import { element } from "./elements.js";
 
 // `level(i)` is the brightness of value i, black 0 and white 1.
-function rasterise(canvas, [channels, h, w], level) {
+export function rasterise(canvas, [channels, h, w], level) {
   const image = new ImageData(w, h), area = h * w;
   for (let i = 0; i < area; i++) {
     for (let c = 0; c < 3; c++) image.data[4 * i + c] = 255 * level(channels === 1 ? i : c * area + i);
@@ -12,11 +13,10 @@ function rasterise(canvas, [channels, h, w], level) {
 }
 
 // An image that tells no more than the control that it stands in; with a label, one that does.
-const thumbnail = (smooth, label) => element("span", { class: `gn-thumbnail${smooth ? "" : " gn-pixels"}`, role: label ? "img" : null, "aria-label": label, "aria-hidden": label ? null : "true" });
-const show = (node, canvas) => {
+export const thumbnail = (smooth, label) => element("span", { class: `gn-thumbnail${smooth ? "" : " gn-pixels"}`, role: label ? "img" : null, "aria-label": label, "aria-hidden": label ? null : "true" });
+export const show = (node, canvas) => {
   node.style.backgroundImage = `url(${canvas.toDataURL()})`;
   return node;
 };
 
-const indefinite = (name) => `${/^(8|11|18|[aeiou])/i.test(name) ? "an" : "a"} ${name}`;
-const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
+export const indefinite = (name) => `${/^(8|11|18|[aeiou])/i.test(name) ? "an" : "a"} ${name}`;

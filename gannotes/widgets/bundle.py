@@ -1,0 +1,102 @@
+"""ES modules joined to one text, as anywidget, a page and a worker want it; no build step, no npm.
+
+`import { a, b as c } from "./x.js";` is followed, each file comes once and in a scope of its own,
+and `new URL("./file", import.meta.url)` becomes the file: a module (for a worker) its own bundle as
+a string, anything else base64. `embed.js` reads both, in a bundle and, for the tests, out of one.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.M)
+EXPORT = re.compile(r"^export ((?:async )?function\*?|class|const) (\w+)", re.M)
+DEFAULT = re.compile(r"^export default ", re.M)
+FILE = re.compile(r'new URL\("(\.[^"]+)", import\.meta\.url\)')
+
+
+def bundle(entry: str | Path) -> str:
+    """The module `entry` and all that it imports, as one text with the same default export.
+
+    Args:
+        entry: a path, a relative one from this folder.
+
+    Raises:
+        ValueError: for imports in a circle, or an import or export in another form.
+
+    Example:
+        >>> print(bundle("paths.js").splitlines()[0])
+        const $0_numbers = (() => {
+    """
+    path = (HERE / entry).resolve()
+    names, text = _join([path])
+    if DEFAULT.search(path.read_text(encoding="utf-8")):
+        return f"{text}export default {names[path]}.default;\n"
+    return text
+
+
+def library(entries: Iterable[str]) -> str:
+    """Several modules as one, whose default export is `{entry: default export}`.
+
+    Args:
+        entries: their paths from this folder.
+
+    Example:
+        >>> print(library(["latent_map.js"]).splitlines()[-1])
+        export default { "latent_map.js": $11_latent_map.default };
+    """
+    paths = {entry: (HERE / entry).resolve() for entry in entries}
+    names, text = _join(paths.values())
+    pairs = ", ".join(f'"{entry}": {names[path]}.default' for entry, path in paths.items())
+    return f"{text}export default {{ {pairs} }};\n"
+
+
+def _join(paths: Iterable[Path]) -> tuple[dict[Path, str], str]:
+    """The modules' names, in their order, and their text."""
+    names: dict[Path, str] = {}
+    for path in paths:
+        _number(path, names, ())
+    return names, "".join(_module(path, names) for path in names)
+
+
+def _number(path: Path, names: dict[Path, str], above: tuple[Path, ...]) -> None:
+    """Name the module at `path`, after what it imports."""
+    if path in above:
+        raise ValueError(f"{path.name}: expected no circle of imports, got one")
+    if path in names:
+        return
+    for _, other in IMPORT.findall(path.read_text(encoding="utf-8")):
+        _number((path.parent / other).resolve(), names, (*above, path))
+    names[path] = f"${len(names)}_{path.stem}"
+
+
+def _module(path: Path, names: dict[Path, str]) -> str:
+    """The module as a function that is called once and returns what it exports."""
+
+    def imported(match: re.Match[str]) -> str:
+        other = (path.parent / match[2]).resolve()
+        known = {name for _, name in EXPORT.findall(other.read_text(encoding="utf-8"))}
+        wanted = {pair.split(" as ")[0].strip() for pair in match[1].split(",")} - {""}
+        if not wanted <= known:
+            raise ValueError(f"{path.name}: expected exports of {other.name}, got {wanted - known}")
+        return f"const {{{match[1].replace(' as ', ': ')}}} = {names[other]};\n"
+
+    source = path.read_text(encoding="utf-8")
+    exported = [name for _, name in EXPORT.findall(source)]
+    exported += ["default: $default"] if DEFAULT.search(source) else []
+    body = DEFAULT.sub("const $default = ", EXPORT.sub(r"\1 \2", IMPORT.sub(imported, source)))
+    body = FILE.sub(lambda match: _content((path.parent / match[1]).resolve()), body)
+    if odd := re.search(r"^(import|export)\b.*", body, re.M):
+        raise ValueError(f"{path.name}: expected a form that bundle.py knows, got {odd[0]}")
+    returned = f"return {{ {', '.join(exported)} }};"
+    return f"const {names[path]} = (() => {{\n{body}{returned}\n}})();\n"
+
+
+def _content(path: Path) -> str:
+    """A file as a string literal that may stand in any script."""
+    if path.suffix == ".js":
+        return json.dumps(bundle(path)).replace("</", "<\\/")
+    return json.dumps(base64.b64encode(path.read_bytes()).decode())
