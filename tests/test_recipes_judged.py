@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gannotes import data, metrics, nets, results, samplers, weights
-from gannotes.recipes import RECIPES, protocols
+from gannotes import data, metrics, nets, results, weights
+from gannotes.recipes import RECIPES, protocols, samplers
 
 
 def test_the_features_are_those_from_which_the_classifier_computes_its_logits():
