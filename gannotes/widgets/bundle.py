@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.M)
 EXPORT = re.compile(r"^export ((?:async )?function\*?|class|const) (\w+)", re.M)
 DEFAULT = re.compile(r"^export default ", re.M)
-COMMENT = re.compile(r"(?:^|\s)//(?: .*)?$")
+COMMENT = re.compile(r"(?:^|\s)//(?= |$)")
 FILE = re.compile(r'new URL\("(\.[^"]+)", import\.meta\.url\)')
 
 
@@ -77,10 +77,12 @@ def _source(path: Path) -> str:
 
 
 def _code(line: str) -> str:
-    """A line without its comment; with it, if it may stand in a string that is still open."""
-    found = COMMENT.search(line)
-    before = line[: found.start()] if found else line
-    return line if any(before.count(quote) % 2 for quote in "\"'`") else before
+    """A line without its comment, which is no part of a string that is still open."""
+    for found in COMMENT.finditer(line):
+        before = line[: found.start()]
+        if not any(before.count(quote) % 2 for quote in "\"'`"):
+            return before
+    return line
 
 
 def _number(path: Path, names: dict[Path, str], above: tuple[Path, ...]) -> None:
