@@ -15,23 +15,13 @@ the same size.
 """
 
 from collections.abc import Callable
+from numbers import Real
 
-import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from gannotes import checks
 from gannotes.divergences import FDivergence
-
-__all__ = [
-    "Bound",
-    "bernoulli",
-    "cycle",
-    "least_squares",
-    "mutual_information",
-    "relativistic",
-    "variational",
-]
 
 Bound = Callable[[Tensor, Tensor], Tensor]
 
@@ -39,24 +29,14 @@ Bound = Callable[[Tensor, Tensor], Tensor]
 def _check(**outputs: Tensor) -> None:
     """Refuse anything but non-empty samples of floating-point numbers."""
     for name, v in outputs.items():
-        if not isinstance(v, Tensor) or not v.is_floating_point():
-            came = v.dtype if isinstance(v, Tensor) else type(v).__name__
-            raise TypeError(f"{name} must be a floating-point tensor, got {came}")
-        if v.ndim == 0 or v.numel() == 0:
-            raise ValueError(f"{name} must be a non-empty sample, got shape {tuple(v.shape)}")
+        checks.floating(name, v, "... N")
+        if not v.numel():
+            raise ValueError(f"{name}: expected a sample of at least one, got {tuple(v.shape)}")
 
 
 def _check_pair(v_p: Tensor, v_q: Tensor) -> None:
     _check(v_p=v_p, v_q=v_q)
-    if v_p.shape[:-1] == v_q.shape[:-1]:
-        return
-    try:
-        torch.broadcast_shapes(v_p.shape[:-1], v_q.shape[:-1])
-    except RuntimeError:
-        raise ValueError(
-            "v_p (..., N) and v_q (..., M) must have leading dimensions that broadcast, "
-            f"got {tuple(v_p.shape)} and {tuple(v_q.shape)}"
-        ) from None
+    checks.leading(v_p=v_p, v_q=v_q)
 
 
 def bernoulli(v_p: Tensor, v_q: Tensor) -> Tensor:
@@ -77,17 +57,18 @@ def bernoulli(v_p: Tensor, v_q: Tensor) -> Tensor:
         Goodfellow et al., Generative Adversarial Nets, 2014.
 
     Args:
-        v_p: Raw critic outputs (log odds of "from p") on a sample of p, shape (..., N).
-        v_q: The same on a sample of q, shape (..., M).
+        v_p: raw critic outputs (log odds of "from p") on a sample of p, shape (..., N).
+        v_q: the same on a sample of q, shape (..., M).
 
     Returns:
         Nats, shape (...).
 
     Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If a sample is empty or the leading dimensions do not broadcast.
+        TypeError: if an argument is not a floating-point tensor.
+        ValueError: if a sample is empty or the leading dimensions do not broadcast.
 
     Example:
+        >>> import torch
         >>> bernoulli(torch.zeros(3), torch.zeros(5))  # -log 4
         tensor(-1.3863)
     """
@@ -113,17 +94,18 @@ def least_squares(v_p: Tensor, v_q: Tensor) -> Tensor:
         Mao et al., Least Squares Generative Adversarial Networks, 2017.
 
     Args:
-        v_p: Raw critic outputs on a sample of p, shape (..., N).
-        v_q: The same on a sample of q, shape (..., M).
+        v_p: raw critic outputs on a sample of p, shape (..., N).
+        v_q: the same on a sample of q, shape (..., M).
 
     Returns:
         Shape (...).
 
     Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If a sample is empty or the leading dimensions do not broadcast.
+        TypeError: if an argument is not a floating-point tensor.
+        ValueError: if a sample is empty or the leading dimensions do not broadcast.
 
     Example:
+        >>> import torch
         >>> least_squares(torch.full((3,), 0.5), torch.full((5,), 0.5))
         tensor(-0.5000)
     """
@@ -149,22 +131,22 @@ def variational(f: FDivergence) -> Bound:
         Nowozin, Cseke and Tomioka, f-GAN, 2016; Nguyen, Wainwright and Jordan, 2010.
 
     Args:
-        f: A row of the table, such as ``divergences.KL`` or ``divergences.alpha_family(0.5)``.
+        f: a row of the table, such as `divergences.KL` or `divergences.alpha_family(0.5)`.
 
     Returns:
-        A bound ``(v_p (..., N), v_q (..., M)) -> (...)``, named after its divergence.
+        A bound `(v_p (..., N), v_q (..., M)) -> (...)`, named after its divergence.
 
     Raises:
-        TypeError: If `f` is not an FDivergence.
+        TypeError: if `f` is not an FDivergence.
 
     Example:
+        >>> import torch
         >>> from gannotes.divergences import KL
         >>> bound = variational(KL)
         >>> bound.__name__, bound(torch.ones(3), torch.ones(5))
         ('variational(kl)', tensor(0.))
     """
-    if not isinstance(f, FDivergence):
-        raise TypeError(f"f must be an FDivergence, got {type(f).__name__}")
+    checks.kind("f", f, FDivergence, wanted="an FDivergence")
 
     def bound(v_p: Tensor, v_q: Tensor) -> Tensor:
         _check_pair(v_p, v_q)
@@ -191,31 +173,30 @@ def relativistic(v_p: Tensor, v_q: Tensor) -> Tensor:
         Jolicoeur-Martineau, The relativistic discriminator, 2018 (RSGAN).
 
     Args:
-        v_p: Raw critic outputs on a sample of p, shape (..., N).
-        v_q: The same on a sample of q, shape (..., N), paired with `v_p`.
+        v_p: raw critic outputs on a sample of p, shape (..., N).
+        v_q: the same on a sample of q, shape (..., N), paired with `v_p`.
 
     Returns:
         Nats, shape (...).
 
     Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If a sample is empty, the sizes differ or the leading dimensions do not
+        TypeError: if an argument is not a floating-point tensor.
+        ValueError: if a sample is empty, the sizes differ or the leading dimensions do not
             broadcast.
 
     Example:
+        >>> import torch
         >>> relativistic(torch.zeros(3), torch.zeros(3))  # -log 2
         tensor(-0.6931)
     """
     _check_pair(v_p, v_q)
     if v_p.shape[-1] != v_q.shape[-1]:
-        raise ValueError(
-            f"v_p and v_q are paired and must have the same last dimension, "
-            f"got {tuple(v_p.shape)} and {tuple(v_q.shape)}"
-        )
+        came = f"{tuple(v_p.shape)} and {tuple(v_q.shape)}"
+        raise ValueError(f"v_p, v_q: expected pairs, the same last dimension, got {came}")
     return logsigmoid(v_p - v_q).mean(-1)
 
 
-def mutual_information(log_q: Tensor, entropy: Tensor) -> Tensor:
+def mutual_information(log_q: Tensor, entropy: float | Tensor) -> Tensor:
     r"""The InfoGAN bound on I(c; x): :math:`H(c) + E_{c, x}[\log Q(c | x)]`.
 
     .. math::
@@ -233,21 +214,25 @@ def mutual_information(log_q: Tensor, entropy: Tensor) -> Tensor:
     Args:
         log_q: :math:`\log Q(c | x')` of the codes that made the samples, shape (..., N); for
             several independent codes their sum.
-        entropy: H(c) in nats, shape () or (...).
+        entropy: H(c) in nats, a number or shape (...).
 
     Returns:
         Nats, shape (...).
 
     Raises:
-        TypeError: If `log_q` is not a floating-point tensor.
-        ValueError: If `log_q` is empty.
+        TypeError: if `log_q` is not a floating-point tensor, or `entropy` no number.
+        ValueError: if `log_q` is empty, or `entropy` has other leading dimensions.
 
     Example:
+        >>> import torch
         >>> log_q = torch.tensor([0.5, 0.5]).log()  # Q knows nothing about a fair binary code
         >>> mutual_information(log_q, torch.tensor(2.0).log())
         tensor(0.)
     """
     _check(log_q=log_q)
+    checks.kind("entropy", entropy, Real, Tensor, wanted="a number or a tensor")
+    if isinstance(entropy, Tensor):
+        checks.leading(0, entropy=entropy, log_q=log_q[..., 0])
     return entropy + log_q.mean(-1)
 
 
@@ -273,22 +258,23 @@ def cycle(
         Zhu et al., Unpaired Image-to-Image Translation, 2017.
 
     Args:
-        x: A batch of the first domain, shape (..., N, *data).
+        x: a batch of the first domain, shape (..., N, *data).
         x_cycled: F(G(x)), the shape of `x`.
-        y: A batch of the second domain, shape (..., M, *data).
+        y: a batch of the second domain, shape (..., M, *data).
         y_cycled: G(F(y)), the shape of `y`.
-        data_dims: The number of dimensions of a sample, 1 for vectors and 3 for images; a pair if
+        data_dims: the number of dimensions of a sample, 1 for vectors and 3 for images; a pair if
             the domains differ.
 
     Returns:
         In the units of the data, shape (...).
 
     Raises:
-        TypeError: If an argument is not a floating-point tensor, or `data_dims` no integer.
-        ValueError: If a batch is empty, has too few dimensions, or a cycled batch has another shape
+        TypeError: if an argument is not a floating-point tensor, or `data_dims` no integer.
+        ValueError: if a batch is empty, has too few dimensions, or a cycled batch has another shape
             than its batch.
 
     Example:
+        >>> import torch
         >>> x, y = torch.zeros(2, 3), torch.zeros(4, 5)
         >>> cycle(x, x + 1, y, y)  # 3 dimensions, each off by 1
         tensor(3.)

@@ -7,6 +7,7 @@ what it was given, so that a check can stand where the value is used.
 
 import math
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from numbers import Integral, Real
 from typing import Any
 
@@ -180,20 +181,79 @@ def one_of(name: str, x: Any, known: Collection[str]) -> str:
     return x
 
 
+def texts(**arguments: Any) -> None:
+    """Refuse what is no text.
+
+    Args:
+        **arguments: the arguments by name.
+
+    Raises:
+        TypeError: if one is no text.
+
+    Example:
+        >>> texts(title=3)
+        Traceback (most recent call last):
+        TypeError: title: expected a text, got int
+    """
+    for name, x in arguments.items():
+        kind(name, x, str, wanted="a text")
+
+
+def pair_of_names(name: str, x: Any) -> None:
+    """Refuse what is no pair of texts.
+
+    Args:
+        name: what the error calls the argument.
+        x: the argument.
+
+    Raises:
+        TypeError: if it is no pair, or one of both is no text.
+        ValueError: if there are more or fewer than two.
+
+    Example:
+        >>> pair_of_names("axes", ("x",))
+        Traceback (most recent call last):
+        ValueError: axes: expected two texts, got 1
+    """
+    kind(name, x, tuple, list, wanted="a pair of texts")
+    if len(x) != 2:
+        raise ValueError(f"{name}: expected two texts, got {len(x)}")
+    for part in x:
+        kind(name, part, str, wanted="a pair of texts")
+
+
+def flags(**arguments: Any) -> None:
+    """Refuse what is neither `True` nor `False`.
+
+    Args:
+        **arguments: the arguments by name.
+
+    Raises:
+        TypeError: if one is anything else.
+
+    Example:
+        >>> flags(smooth="yes")
+        Traceback (most recent call last):
+        TypeError: smooth: expected True or False, got str
+    """
+    for name, x in arguments.items():
+        kind(name, x, bool, wanted="True or False")
+
+
 def floating(
     name: str, x: Any, shape: str = "...", *, finite: bool = False, empty: bool = False
 ) -> Tensor:
     """A tensor of floating-point numbers, of a shape such as "... N d" or "N 2".
 
     In `shape` a letter stands for any size, a number for itself, and leading dots for any leading
-    dimensions (replicas).
+    dimensions (replicas), which may be none at all.
 
     Args:
         name: what the error calls the argument.
         x: the argument.
         shape: its dimensions, separated by spaces.
         finite: whether to look at all of its numbers, too.
-        empty: whether a size may be 0.
+        empty: whether a letter may be 0.
 
     Returns:
         `x`.
@@ -217,6 +277,33 @@ def floating(
         if not known or not bool(x.isfinite().all()):
             came = x.detach()[~x.isfinite()][0].item() if known else "a tensor without numbers"
             raise ValueError(f"{name}: expected finite numbers, got {came}")
+    return x
+
+
+def unit(name: str, x: Any, shape: str = "...") -> Tensor:
+    """A tensor of floating-point numbers from 0 to 1, such as an image; it may be empty.
+
+    Args:
+        name: what the error calls the argument.
+        x: the argument.
+        shape: its dimensions, as for `floating`.
+
+    Returns:
+        `x`.
+
+    Raises:
+        TypeError: if it is no tensor of floating-point numbers.
+        ValueError: if it has another shape, or a number outside [0, 1].
+
+    Example:
+        >>> unit("x", torch.tensor([0.5, 2.0]))
+        Traceback (most recent call last):
+        ValueError: x: expected numbers from 0 to 1, got 0.5 to 2
+    """
+    floating(name, x, shape, finite=True, empty=True)
+    low, high = torch.aminmax(x.detach()) if x.numel() else (0.0, 1.0)
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"{name}: expected numbers from 0 to 1, got {low:.4g} to {high:.4g}")
     return x
 
 
@@ -245,7 +332,7 @@ def classes(name: str, x: Any, shape: str = "...", number: int = MANY) -> Tensor
     odd = not isinstance(x, Tensor) or x.is_floating_point() or x.is_complex()
     if odd or x.dtype == torch.bool:
         raise TypeError(f"{name}: expected {wanted}, got {_kind_of(x)}")
-    if not _fits(x, shape, False) or x.is_meta:
+    if not _fits(x, shape, False) or x.is_meta or not x.numel():
         raise ValueError(f"{name}: expected {wanted}, got shape {tuple(x.shape)} on {x.device}")
     low, high = int(x.min()), int(x.max())
     if not 0 <= low <= high < number:
@@ -347,6 +434,31 @@ def law_of(name: str, law: Any, x: Tensor) -> Any:
     return law
 
 
+def precision(name: str, dtype: Any) -> torch.dtype:
+    """A type of floating-point numbers.
+
+    Args:
+        name: what the error calls the argument.
+        dtype: the argument.
+
+    Returns:
+        `dtype`.
+
+    Raises:
+        TypeError: if it is no type of torch.
+        ValueError: if its numbers are not floating.
+
+    Example:
+        >>> precision("dtype", torch.int64)
+        Traceback (most recent call last):
+        ValueError: dtype: expected a floating-point type, got torch.int64
+    """
+    kind(name, dtype, torch.dtype, wanted="a floating-point type")
+    if not dtype.is_floating_point:
+        raise ValueError(f"{name}: expected a floating-point type, got {dtype}")
+    return dtype
+
+
 def leading(dims: int = 1, **tensors: Tensor) -> torch.Size:
     """The common leading dimensions, all but the last `dims`, of tensors that broadcast there.
 
@@ -365,13 +477,16 @@ def leading(dims: int = 1, **tensors: Tensor) -> torch.Size:
         Traceback (most recent call last):
         ValueError: x, y: expected leading dimensions that broadcast, got (2, 5) and (3, 5)
     """
-    try:
-        return torch.broadcast_shapes(*(x.shape[: x.ndim - dims] for x in tensors.values()))
-    except RuntimeError:
-        came = " and ".join(str(tuple(x.shape)) for x in tensors.values())
-        raise ValueError(
-            f"{', '.join(tensors)}: expected leading dimensions that broadcast, got {came}"
-        ) from None
+    shapes = [x.shape[: x.ndim - dims] for x in tensors.values()]
+    found = []  # by hand: torch's broadcast_shapes first imports for seconds
+    for sizes in zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1):
+        wide = set(sizes) - {1}
+        if len(wide) > 1:
+            came = " and ".join(str(tuple(x.shape)) for x in tensors.values())
+            wanted = "leading dimensions that broadcast"
+            raise ValueError(f"{', '.join(tensors)}: expected {wanted}, got {came}")
+        found.append(wide.pop() if wide else 1)
+    return torch.Size(reversed(found))
 
 
 def _real(name: str, x: Any, fits: Any, finite: str, wanted: str) -> float:
@@ -389,13 +504,14 @@ def _real(name: str, x: Any, fits: Any, finite: str, wanted: str) -> float:
 
 
 def _fits(x: Tensor, shape: str, empty: bool) -> bool:
-    """Whether a tensor has the shape that a text describes."""
-    sizes = shape.split()
-    if sizes[0] == "...":
-        sizes = ["S"] * (x.ndim - len(sizes) + 1) + sizes[1:]
-    return x.ndim == len(sizes) and all(
+    """Whether a tensor has the shape that a text describes; leading dimensions may be none."""
+    *leading, sizes = shape.rpartition("...")
+    own = sizes.split()
+    if x.ndim < len(own) or (x.ndim > len(own) and not any(leading)):
+        return False
+    return all(
         n == int(size) if size.isdigit() else n > 0 or empty
-        for n, size in zip(x.shape, sizes, strict=True)
+        for n, size in zip(x.shape[x.ndim - len(own) :], own, strict=True)
     )
 
 
@@ -405,12 +521,13 @@ def _written(shape: str) -> str:
 
 
 def _kind_of(x: Any) -> str:
-    return f"one of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+    return str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
 
 
 def _short(x: Any) -> str:
     """What came, in a line: an integer of thousands of digits cannot even be printed."""
     if isinstance(x, Integral):
-        return str(x) if abs(x) < 10**30 else f"{'-' if x < 0 else ''}10^30 or more"
+        n = int(x)
+        return str(n) if abs(n) < 10**30 else f"{'-' if n < 0 else ''}10^30 or more"
     text = repr(x)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -15,50 +15,34 @@ sides. Densities come as logarithms on common points with quadrature weights `dx
 probabilities), and nothing leaves log space before the last sum: tails whose ratio overflows are
 exact. `-inf` is a density of zero, with 0 log 0 = 0; supports that do not match give `inf` where
 the divergence is infinite, and a point that neither density reaches counts nothing.
+
+What is summed is :math:`q\, [f(u) - f'(1)(u - 1)]` at :math:`u = p/q`: for densities that integrate
+to 1 the tangent adds nothing, and no term is ever below zero, whatever the rounding and the grid
+(the row `GAN`, whose f(1) is :math:`-\log 4`, is the exception). Near u = 1, where the two
+differences would cancel, a series takes their place. Densities that are not normalised are not
+noticed: they get this sum. NaN is an error.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-__all__ = [
-    "F_DIVERGENCES",
-    "GAN",
-    "JEFFREY",
-    "JENSEN_SHANNON",
-    "KL",
-    "NEYMAN",
-    "PEARSON",
-    "REVERSE_KL",
-    "SQUARED_HELLINGER",
-    "TOTAL_VARIATION",
-    "BestGaussian",
-    "FDivergence",
-    "alpha",
-    "alpha_family",
-    "best_gaussian",
-    "information",
-    "jensen_shannon",
-    "kl",
-    "total_variation",
-]
+from gannotes import checks
 
 LOG_2 = math.log(2.0)
-LOG_2PI = math.log(2.0 * math.pi)
 Elementwise = Callable[[Tensor], Tensor]
 Integrand = Callable[[Tensor, Tensor], Tensor]
 
 
-# Integrands: q f(p/q) at every point, from log p and log q that are not both -inf.
+# Integrands: q [f(u) - f'(1)(u - 1)] at u = p/q, from log p and log q that are not both -inf.
 
 
-def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+def _log_ratio(log_p: Tensor, log_q: Tensor) -> Tensor:
     """p log p/q, with 0 log 0 = 0."""
     positive = log_p > -torch.inf
     log_p = torch.where(positive, log_p, 0.0)
@@ -67,23 +51,44 @@ def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     return torch.where(positive, p * (log_p - log_q), 0.0)
 
 
-def _pearson(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """(p - q)^2 / q, as a square that overflows no earlier than its value."""
-    return (torch.exp(log_p - log_q / 2) - torch.exp(log_q / 2)).square()
+def _rise(log_p: Tensor, log_q: Tensor, b: float) -> Tensor:
+    """(p^b q^(1 - b) - q) / b, with its limit q log p/q at b = 0."""
+    if b == 0:
+        return -_log_ratio(log_q, log_p)
+    s = b * (log_p - log_q)
+    near = s.abs() < 1  # there the difference of powers would cancel
+    power = torch.exp(log_p if b == 1 else b * log_p + (1 - b) * log_q) - log_q.exp()
+    return torch.where(near, log_q.exp() * torch.expm1(torch.where(near, s, 0.0)), power) / b
+
+
+def _curve(s: Tensor) -> Tensor:
+    """2 (e^s - 1 - s) / s^2 for |s| <= 0.3, by its series."""
+    total = torch.ones_like(s)
+    for n in range(14, 2, -1):
+        total = 1 + s / n * total
+    return total
 
 
 def _alpha(log_p: Tensor, log_q: Tensor, a: float) -> Tensor:
-    """(a p + (1 - a) q - p^a q^(1 - a)) / (a (1 - a)), exact near a = 0 and 1 too."""
+    """(a p + (1 - a) q - p^a q^(1 - a)) / (a (1 - a)), exact near a = 0, a = 1 and p = q too."""
     if a > 0.5:
         return _alpha(log_q, log_p, 1 - a)  # the duality D_a[p || q] = D_(1-a)[q || p]
-    p, q = log_p.exp(), log_q.exp()
-    if a == 0:
-        return p - q + _kl(log_q, log_p)
-    s = a * (log_p - log_q)
-    near = s.abs() < 1  # there the difference of powers would cancel
-    power = torch.exp(a * log_p + (1 - a) * log_q) - q
-    power = torch.where(near, q * torch.expm1(torch.where(near, s, 0.0)), power)
-    return (p - q - power / a) / (1 - a)
+    s = log_p - log_q
+    near = s.abs() * max(1.0, abs(a)) < 0.3
+    s = torch.where(near, s, 0.0)
+    series = log_q.exp() * s.square() / 2 * (_curve(s) - a * _curve(a * s))
+    rises = _rise(log_p, log_q, 1.0) - _rise(log_p, log_q, a)
+    return torch.where(near, series, rises) / (1 - a)
+
+
+def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """p log p/q - p + q."""
+    return _alpha(log_p, log_q, 1.0)
+
+
+def _pearson(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """(p - q)^2 / q, as a square that overflows no earlier than its value."""
+    return (torch.exp(log_p - log_q / 2) - torch.exp(log_q / 2)).square()
 
 
 def _jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -95,32 +100,39 @@ def _jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
 def _gan(log_p: Tensor, log_q: Tensor) -> Tensor:
     """p log p/(p + q) + q log q/(p + q)."""
     log_sum = torch.logaddexp(log_p, log_q)
-    return _kl(log_p, log_sum) + _kl(log_q, log_sum)
+    return _log_ratio(log_p, log_sum) + _log_ratio(log_q, log_sum)
 
 
 def _check(log_p: Tensor, log_q: Tensor, dx: float | Tensor) -> Tensor:
     """Refuse what cannot be integrated; return dx as a tensor like the densities."""
     for name, z in (("log_p", log_p), ("log_q", log_q)):
-        if not isinstance(z, Tensor) or not z.is_floating_point():
-            came = z.dtype if isinstance(z, Tensor) else type(z).__name__
-            raise TypeError(f"{name} must be a floating-point tensor, got {came}")
-        if z.ndim == 0 or z.shape[-1] == 0:
-            raise ValueError(f"{name} must have shape (..., K) with K >= 1, got {tuple(z.shape)}")
-    shapes = f"{tuple(log_p.shape)} and {tuple(log_q.shape)}"
+        _check_logs(name, z, "... K")
     if log_p.shape[-1] != log_q.shape[-1]:
-        raise ValueError(f"log_p and log_q must share their last dimension, got {shapes}")
-    try:
-        torch.broadcast_shapes(log_p.shape, log_q.shape)
-    except RuntimeError:
-        raise ValueError(f"log_p and log_q must broadcast, got {shapes}") from None
-    weights = torch.as_tensor(dx, dtype=torch.result_type(log_p, log_q), device=log_p.device)
-    if weights.ndim and weights.shape != log_p.shape[-1:]:
+        came = f"{tuple(log_p.shape)} and {tuple(log_q.shape)}"
+        raise ValueError(f"log_p, log_q: expected the same last dimension, got {came}")
+    checks.leading(log_p=log_p, log_q=log_q)
+    dtype = torch.result_type(log_p, log_q)
+    return _weights(dx, log_p.shape[-1]).to(dtype=dtype, device=log_p.device)
+
+
+def _check_logs(name: str, z: Tensor, shape: str) -> None:
+    """Log densities: -inf is one, NaN and inf are none."""
+    checks.floating(name, z, shape)
+    if z.is_meta or not bool((z < torch.inf).all()):
+        raise ValueError(f"{name}: expected log densities below inf, got NaN or inf among them")
+
+
+def _weights(dx: float | Tensor, points: int) -> Tensor:
+    """The quadrature weights as a tensor."""
+    checks.kind("dx", dx, Real, Tensor, wanted="a number or a tensor of weights")
+    weights = torch.as_tensor(dx, dtype=None if isinstance(dx, Tensor) else torch.float64)
+    if weights.ndim and weights.shape != (points,):
+        came = tuple(weights.shape)
         raise ValueError(
-            f"dx must be a number or have shape {tuple(log_p.shape[-1:])}, "
-            f"got {tuple(weights.shape)}"
+            f"dx: expected a number or a tensor of shape ({points},), got shape {came}"
         )
-    if not bool(((weights > 0) & (weights < torch.inf)).all()):
-        raise ValueError(f"dx must be positive and finite, got {dx}")
+    if weights.is_meta or not bool(((weights > 0) & (weights < torch.inf)).all()):
+        raise ValueError(f"dx: expected positive and finite weights, got {dx}")
     return weights
 
 
@@ -154,15 +166,17 @@ class FDivergence:
         Nowozin, Cseke and Tomioka, f-GAN, 2016; Csiszar, 1967.
 
     Args:
-        name: The key of the row in `F_DIVERGENCES`.
-        f: The convex function of the density ratio u = p/q, u >= 0.
-        f_prime: Its derivative; :math:`t^* = f'(p/q)` is the optimal t.
+        name: the key of the row in `F_DIVERGENCES`.
+        f: the convex function of the density ratio u = p/q, u >= 0.
+        f_prime: its derivative; :math:`t^* = f'(p/q)` is the optimal t.
         conjugate: :math:`f^*(t) = \sup_u ut - f(u)`, `inf` outside its domain.
         activation: :math:`h_f`, increasing, from any raw critic output into the domain of
             :math:`f^*`.
         penalty: :math:`f^* \circ h_f`, fused so that it never overflows early.
         integrand: :math:`q f(p/q)` from log p and log q, not both `-inf`. Left out, it is made
             of `f` and `f_prime`, and exact as long as p/q itself does not overflow.
+        best: the raw output :math:`v^*` at which :math:`h_f(v^*) = f'(p/q)`, from log p/q: where
+            the bound is met. It is log p/q itself where :math:`h_f(v) = f'(e^v)`, and left out so.
 
     Example:
         >>> p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.2, 0.6])
@@ -170,6 +184,8 @@ class FDivergence:
         tensor(0.1848)
         >>> SQUARED_HELLINGER
         FDivergence(name='squared_hellinger')
+        >>> KL.best(torch.tensor(0.0))  # t* = f'(1) = 1, and h_f(v) = v
+        tensor(1.)
     """
 
     name: str
@@ -179,21 +195,22 @@ class FDivergence:
     activation: Elementwise = field(repr=False)
     penalty: Elementwise = field(repr=False)
     integrand: Integrand | None = field(default=None, repr=False)
+    best: Elementwise = field(default=lambda log_u: log_u, repr=False)
 
     def __call__(self, log_p: Tensor, log_q: Tensor, dx: float | Tensor = 1.0) -> Tensor:
         r"""The divergence by quadrature: :math:`\sum_k q_k f(p_k/q_k)\, dx_k`.
 
         Args:
-            log_p: Log densities or log probabilities, shape (..., K).
-            log_q: The same at the same points, shape (..., K).
-            dx: Quadrature weight or weights, a number or shape (K,); 1 for probabilities.
+            log_p: log densities or log probabilities, shape (..., K).
+            log_q: the same at the same points, shape (..., K).
+            dx: quadrature weight or weights, a number or shape (K,); 1 for probabilities.
 
         Returns:
             Shape (...); `inf` where the divergence is infinite.
 
         Raises:
-            TypeError: If a log density is not a floating-point tensor.
-            ValueError: If shapes do not match or dx is not positive.
+            TypeError: if a log density is not a floating-point tensor.
+            ValueError: if shapes do not match, a log density is NaN or inf, or dx is not positive.
         """
         return _integrate(self.integrand or self._perspective, log_p, log_q, dx)
 
@@ -237,7 +254,7 @@ def _jeffrey_conjugate(t: Tensor) -> Tensor:
     return torch.expm1(v) + v
 
 
-# The table. t* = f'(p/q); "link" marks an activation f'(e^v), whose optimum is v* = log p/q.
+# The table. t* = f'(p/q); "link" marks an activation f'(e^v), whose best output is log p/q.
 
 KL = FDivergence(
     "kl",  # D = int p log p/q
@@ -247,6 +264,7 @@ KL = FDivergence(
     activation=lambda v: v,
     penalty=lambda v: torch.exp(v - 1),
     integrand=_kl,
+    best=lambda log_u: 1 + log_u,
 )
 REVERSE_KL = FDivergence(
     "reverse_kl",  # D = int q log q/p
@@ -265,6 +283,7 @@ PEARSON = FDivergence(
     activation=lambda v: v,
     penalty=lambda v: v.square() / 4 + v,
     integrand=_pearson,
+    best=lambda log_u: 2 * torch.expm1(log_u),
 )
 NEYMAN = FDivergence(
     "neyman",  # D = int (p - q)^2 / p
@@ -274,6 +293,7 @@ NEYMAN = FDivergence(
     activation=lambda v: -torch.expm1(-v),
     penalty=lambda v: -2 * torch.expm1(-v / 2),
     integrand=lambda log_p, log_q: _pearson(log_q, log_p),
+    best=lambda log_u: 2 * log_u,
 )
 SQUARED_HELLINGER = FDivergence(
     "squared_hellinger",  # D = int (sqrt p - sqrt q)^2
@@ -283,6 +303,7 @@ SQUARED_HELLINGER = FDivergence(
     activation=lambda v: -torch.expm1(-v),
     penalty=torch.expm1,
     integrand=lambda log_p, log_q: (torch.exp(log_p / 2) - torch.exp(log_q / 2)).square(),
+    best=lambda log_u: log_u / 2,
 )
 JEFFREY = FDivergence(
     "jeffrey",  # D = int (p - q) log p/q
@@ -319,6 +340,7 @@ TOTAL_VARIATION = FDivergence(
     activation=lambda v: torch.tanh(v) / 2,
     penalty=lambda v: torch.tanh(v) / 2,
     integrand=lambda log_p, log_q: (log_p.exp() - log_q.exp()).abs() / 2,
+    best=lambda log_u: torch.where(log_u == 0, 0.0, torch.inf * log_u),  # beyond all bounds
 )
 
 _ROWS = (
@@ -355,13 +377,14 @@ def alpha_family(a: float) -> FDivergence:
         Minka, Divergence measures and message passing, 2005.
 
     Args:
-        a: Any finite real number.
+        a: a number from -1000 to 1000.
 
     Returns:
         An FDivergence named "alpha(a)".
 
     Raises:
-        ValueError: If `a` is not finite.
+        TypeError: if `a` is no number.
+        ValueError: if it is out of range.
 
     Example:
         >>> alpha_family(0.5).name
@@ -369,9 +392,9 @@ def alpha_family(a: float) -> FDivergence:
         >>> alpha_family(2).penalty(torch.tensor(0.0))
         tensor(0.)
     """
-    if not isinstance(a, Real) or not math.isfinite(a):
-        raise ValueError(f"a must be a finite real number, got {a!r}")
-    a = float(a)
+    a = checks.number("a", a, -1000, 1000)
+    if abs(a) < 1e-30:  # a log p/q would underflow, and the limit is exact
+        a = 0.0
 
     def conjugate(t: Tensor) -> Tensor:
         if a == 1:
@@ -405,16 +428,16 @@ def kl(log_p: Tensor, log_q: Tensor, dx: float | Tensor = 1.0) -> Tensor:
         Kullback and Leibler, 1951.
 
     Args:
-        log_p: Log densities or log probabilities, shape (..., K).
-        log_q: The same at the same points, shape (..., K).
-        dx: Quadrature weight or weights, a number or shape (K,); 1 for probabilities.
+        log_p: log densities or log probabilities, shape (..., K).
+        log_q: the same at the same points, shape (..., K).
+        dx: quadrature weight or weights, a number or shape (K,); 1 for probabilities.
 
     Returns:
         Nats, shape (...); `inf` where p reaches a point that q does not.
 
     Raises:
-        TypeError: If a log density is not a floating-point tensor.
-        ValueError: If shapes do not match or dx is not positive.
+        TypeError: if a log density is not a floating-point tensor.
+        ValueError: if shapes do not match, a log density is NaN or inf, or dx is not positive.
 
     Example:
         >>> p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.2, 0.6])
@@ -439,23 +462,23 @@ def information(log_joint: Tensor, dx: float | Tensor = 1.0) -> Tensor:
 
     Args:
         log_joint: log p(c, x), shape (..., C, K): codes in rows, points in columns.
-        dx: Quadrature weight or weights of the points, a number or shape (K,).
+        dx: quadrature weight or weights of the points, a number or shape (K,).
 
     Returns:
         Nats, shape (...).
 
     Raises:
-        TypeError: If `log_joint` is not a floating-point tensor.
-        ValueError: If it is not at least two-dimensional or dx is not positive.
+        TypeError: if `log_joint` is not a floating-point tensor.
+        ValueError: if it is not at least two-dimensional, holds a NaN or inf, or dx is not
+            positive.
 
     Example:
         >>> channel = torch.tensor([[0.45, 0.05], [0.05, 0.45]])  # flips a fair bit in one of ten
         >>> information(channel.log())
         tensor(0.3681)
     """
-    if log_joint.ndim < 2:
-        raise ValueError(f"log_joint must have shape (..., C, K), got {tuple(log_joint.shape)}")
-    weight = torch.as_tensor(dx, dtype=log_joint.dtype, device=log_joint.device)
+    _check_logs("log_joint", log_joint, "... C K")
+    weight = _weights(dx, log_joint.shape[-1]).to(log_joint)
     log_c = (log_joint + weight.log()).logsumexp(-1, keepdim=True)
     log_x = log_joint.logsumexp(-2, keepdim=True)
     flat = weight.expand(log_joint.shape[-2:]).flatten()
@@ -479,17 +502,18 @@ def alpha(log_p: Tensor, log_q: Tensor, a: float, dx: float | Tensor = 1.0) -> T
         Minka, Divergence measures and message passing, 2005.
 
     Args:
-        log_p: Log densities or log probabilities, shape (..., K).
-        log_q: The same at the same points, shape (..., K).
-        a: Any finite real number.
-        dx: Quadrature weight or weights, a number or shape (K,); 1 for probabilities.
+        log_p: log densities or log probabilities, shape (..., K).
+        log_q: the same at the same points, shape (..., K).
+        a: a number from -1000 to 1000.
+        dx: quadrature weight or weights, a number or shape (K,); 1 for probabilities.
 
     Returns:
         Shape (...); `inf` where the divergence is infinite.
 
     Raises:
-        TypeError: If a log density is not a floating-point tensor.
-        ValueError: If shapes do not match, dx is not positive or `a` is not finite.
+        TypeError: if a log density is not a floating-point tensor.
+        ValueError: if shapes do not match, a log density is NaN or inf, dx is not positive or `a`
+            is out of range.
 
     Example:
         >>> p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.2, 0.6])
@@ -515,16 +539,16 @@ def jensen_shannon(log_p: Tensor, log_q: Tensor, dx: float | Tensor = 1.0) -> Te
         Lin, Divergence measures based on the Shannon entropy, 1991.
 
     Args:
-        log_p: Log densities or log probabilities, shape (..., K).
-        log_q: The same at the same points, shape (..., K).
-        dx: Quadrature weight or weights, a number or shape (K,); 1 for probabilities.
+        log_p: log densities or log probabilities, shape (..., K).
+        log_q: the same at the same points, shape (..., K).
+        dx: quadrature weight or weights, a number or shape (K,); 1 for probabilities.
 
     Returns:
         Nats, shape (...), finite for any supports.
 
     Raises:
-        TypeError: If a log density is not a floating-point tensor.
-        ValueError: If shapes do not match or dx is not positive.
+        TypeError: if a log density is not a floating-point tensor.
+        ValueError: if shapes do not match, a log density is NaN or inf, or dx is not positive.
 
     Example:
         >>> p, q = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
@@ -547,16 +571,16 @@ def total_variation(log_p: Tensor, log_q: Tensor, dx: float | Tensor = 1.0) -> T
         Levin and Peres, Markov Chains and Mixing Times, 2017, chapter 4.
 
     Args:
-        log_p: Log densities or log probabilities, shape (..., K).
-        log_q: The same at the same points, shape (..., K).
-        dx: Quadrature weight or weights, a number or shape (K,); 1 for probabilities.
+        log_p: log densities or log probabilities, shape (..., K).
+        log_q: the same at the same points, shape (..., K).
+        dx: quadrature weight or weights, a number or shape (K,); 1 for probabilities.
 
     Returns:
         Shape (...), finite for any supports.
 
     Raises:
-        TypeError: If a log density is not a floating-point tensor.
-        ValueError: If shapes do not match or dx is not positive.
+        TypeError: if a log density is not a floating-point tensor.
+        ValueError: if shapes do not match, a log density is NaN or inf, or dx is not positive.
 
     Example:
         >>> p, q = torch.tensor([0.5, 0.5, 0.0]), torch.tensor([0.0, 0.5, 0.5])
@@ -564,121 +588,3 @@ def total_variation(log_p: Tensor, log_q: Tensor, dx: float | Tensor = 1.0) -> T
         tensor(0.5000)
     """
     return TOTAL_VARIATION(log_p, log_q, dx)
-
-
-class BestGaussian(NamedTuple):
-    """What `best_gaussian` found: mean, standard deviation and divergence, shape (...) each."""
-
-    mu: Tensor
-    sigma: Tensor
-    value: Tensor
-
-
-def best_gaussian(
-    divergence: Callable[[Tensor, Tensor, float | Tensor], Tensor],
-    log_p: Tensor,
-    x: Tensor,
-    dx: float | Tensor,
-    start: tuple[float | Tensor, float | Tensor],
-) -> BestGaussian:
-    r"""The Gaussian closest to p: a local minimum of :math:`D(p \| N(\mu, \sigma^2))`.
-
-    .. math::
-
-        (\mu^*, \sigma^*) = \arg\min_{\mu, \sigma} D\bigl(p \,\|\, N(\mu, \sigma^2)\bigr)
-
-    Newton's method in the coordinates :math:`(\mu / \sigma, \log \sigma)` around the current
-    Gaussian. Directions of negative curvature are reversed, the damping falls after a step that
-    helps and rises after one that does not, and no step that does not help is taken. Reverse KL
-    and its neighbours can have one minimum per mode of p: which one is found depends on the start.
-    Start where the divergence is finite; on a grid an infinite one is only huge, and its slope
-    misleads. Total variation has kinks, which a grid turns into a staircase: its minimiser is less
-    exact than its value.
-
-    Slide: f-GAN / Divergence measures (F07).
-
-    References:
-        Minka, Divergence measures and message passing, 2005.
-
-    Args:
-        divergence: A row of the table, or any function with the arguments of `kl`.
-        log_p: Log density of p at the points, shape (K,), best in float64.
-        x: The points, shape (K,); they must reach as far as p and the Gaussian do.
-        dx: Quadrature weight or weights, a number or shape (K,).
-        start: Mean and standard deviation of the first Gaussian, numbers or shape (...): as many
-            searches side by side.
-
-    Returns:
-        A BestGaussian, shape (...).
-
-    Raises:
-        TypeError: If `log_p` is not a floating-point tensor.
-        ValueError: If shapes do not match, dx is not positive, or the start has a sigma that is
-            not positive or a divergence that is not finite.
-
-    Example:
-        >>> x = torch.linspace(-12, 12, 2401, dtype=torch.float64)
-        >>> log_p = torch.logaddexp(-((x + 2) ** 2) / 2, -((x - 2) ** 2) / 2)
-        >>> log_p = log_p - math.log(8 * math.pi) / 2  # two modes at -2 and 2, width 1
-        >>> best = best_gaussian(KL, log_p, x, 0.01, start=(1.0, 1.0))  # matches the moments
-        >>> f"{best.mu:.4f} {best.sigma**2:.4f}"
-        '0.0000 5.0000'
-    """
-    mu, sigma = _check_start(log_p, x, dx, start)
-
-    def at(move: Tensor) -> Tensor:
-        m, log_s = mu + sigma * move[..., 0], sigma.log() + move[..., 1]
-        z = (x - m.unsqueeze(-1)) * torch.exp(-log_s).unsqueeze(-1)
-        return divergence(log_p, -(z.square() + LOG_2PI) / 2 - log_s.unsqueeze(-1), dx)
-
-    value = at(mu.new_zeros(*mu.shape, 2))
-    if not bool(value.isfinite().all()):
-        raise ValueError(f"start must have a finite divergence, got {value.tolist()}")
-    damping = torch.ones_like(mu)
-    for _ in range(200):
-        move = _damped_newton(at, mu.new_zeros(*mu.shape, 2), damping)
-        new = at(move)
-        better = new < value
-        value = torch.where(better, new, value)
-        mu = torch.where(better, mu + sigma * move[..., 0], mu)
-        sigma = torch.where(better, sigma * move[..., 1].exp(), sigma)
-        damping = torch.where(better, damping / 4, damping * 4).clamp_min(1e-12)
-        if not bool((move.abs() > 1e-9).any()):
-            break
-    return BestGaussian(mu, sigma, value)
-
-
-def _check_start(
-    log_p: Tensor, x: Tensor, dx: float | Tensor, start: tuple[float | Tensor, float | Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Refuse what no search can begin with; return the start as tensors like log_p."""
-    _check(log_p, log_p, dx)
-    if x.shape != log_p.shape or x.ndim != 1:
-        shapes = f"{tuple(x.shape)} and {tuple(log_p.shape)}"
-        raise ValueError(f"x and log_p must have one shape (K,), got {shapes}")
-    mu, sigma = (torch.as_tensor(s, dtype=log_p.dtype, device=log_p.device) for s in start)
-    if not bool((sigma > 0).all()):
-        raise ValueError(f"start must have a positive sigma, got {sigma.tolist()}")
-    mu, sigma = torch.broadcast_tensors(mu, sigma)
-    return mu, sigma
-
-
-def _damped_newton(value: Elementwise, w: Tensor, damping: Tensor) -> Tensor:
-    """-(|H| + damping)^-1 g at w (..., 2), at most 1 long; |H| has the moduli of eigenvalues.
-
-    H is made of differences of exact slopes: unlike a second derivative, they see the kinks of
-    total variation.
-    """
-
-    def slope(w: Tensor) -> Tensor:
-        w = w.detach().requires_grad_()
-        return torch.autograd.grad(value(w).sum(), w)[0].nan_to_num()
-
-    steps = 0.01 * torch.eye(2, dtype=w.dtype, device=w.device)
-    rows = [(slope(w + step) - slope(w - step)) / 0.02 for step in steps]
-    H = torch.stack(rows, -2)
-    curvature, axes = torch.linalg.eigh((H + H.mT) / 2)
-    along = (axes.mT @ slope(w).unsqueeze(-1)).squeeze(-1)
-    scale = curvature.abs() + damping.unsqueeze(-1)
-    move = -(axes @ (along / scale).unsqueeze(-1)).squeeze(-1)
-    return move / move.norm(dim=-1, keepdim=True).clamp_min(1.0)

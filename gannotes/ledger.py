@@ -385,7 +385,7 @@ def _cyclegan() -> Section:
         variants = [v for d, v in theirs if d == way and (d, v, seeds[0]) in ours]
         body: list[list[str]] = []
         for variant in variants:
-            body.append([variant])
+            body.append([str(variant)])
             for score in scores:
                 found = [100 * ours[way, variant, seed][score] for seed in seeds]
                 body[-1].append(f"{100 * theirs[way, variant][score]:.0f}")

@@ -1,8 +1,8 @@
-r"""Numbers that judge models: modes, kernel density, neighbours, distances, codes, evidence.
+r"""Numbers that judge models: modes, kernel density, neighbours, distances, codes.
 
-Every function here returns a number that hides something; its docstring says what. Most take
-samples; the estimates of :math:`\log p_\theta(x) = \log \int p_\theta(x, z)\, dz` take the
-integrand, as a function of :math:`z`. An average over test points comes with its standard error,
+Every function here takes samples and returns a number that hides something; its docstring says
+what. Samples are finite floating-point numbers: NaN and whole numbers are refused by name. An
+average over test points comes with its standard error,
 
 .. math:: \bar v = \frac1N \sum_i v_i, \qquad
           \mathrm{SE} = \frac{1}{\sqrt N} \sqrt{\frac{1}{N-1} \sum_i (v_i - \bar v)^2},
@@ -12,25 +12,27 @@ training run.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+
+from gannotes import checks
 
 CHUNK = 1 << 20  # numbers in the largest temporary: 8 MiB of float64
+BANDWIDTHS = (1e-150, 1e150)  # beyond, the square leaves float64
 
 
 class Coverage(NamedTuple):
-    """What :func:`mode_coverage` returns, both of shape (...)."""
+    """What `mode_coverage` returns, both of shape (...)."""
 
     captured: Tensor
     high_quality: Tensor
 
 
 class ClassShares(NamedTuple):
-    """What :func:`class_shares` returns: shape (..., K) and (...)."""
+    """What `class_shares` returns: shape (..., K) and (...)."""
 
     share: Tensor
     mean_confidence: Tensor
@@ -43,18 +45,6 @@ class Segmentation(NamedTuple):
     class_accuracy: float
     class_iou: float
     weighted_iou: float
-
-
-class Annealed(NamedTuple):
-    """What :func:`annealed_importance_sampling` returns; C chains, points of shape (...)."""
-
-    log_p: Tensor
-    log_weights: Tensor
-    z: Tensor
-    acceptance: Tensor
-
-
-LogJoint = Callable[[Tensor], Tensor]
 
 
 def mode_coverage(samples: Tensor, modes: Tensor, sd: float, radius: float = 3.0) -> Coverage:
@@ -75,13 +65,15 @@ def mode_coverage(samples: Tensor, modes: Tensor, sd: float, radius: float = 3.0
         samples: generated points, shape (..., N, d); leading dimensions are replicas.
         modes: centres of the modes, shape (M, d).
         sd: standard deviation of a mode, per coordinate.
-        radius: r, the largest distance in units of ``sd``.
+        radius: r, the largest distance in units of `sd`.
 
     Returns:
-        ``captured``, int64, and ``high_quality``, in [0, 1], both of shape (...).
+        `captured`, int64, and `high_quality`, in [0, 1], both of shape (...).
 
     Raises:
-        ValueError: if the shapes do not fit, or ``sd`` or ``radius`` is not positive.
+        TypeError: if points are not floating, or `sd` or `radius` is no number.
+        ValueError: if the shapes do not fit, a coordinate is not finite, or `sd` or `radius` is
+            not positive.
 
     Example:
         >>> modes = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
@@ -90,15 +82,10 @@ def mode_coverage(samples: Tensor, modes: Tensor, sd: float, radius: float = 3.0
         >>> captured.item(), high_quality.item()
         (1, 0.75)
     """
-    if modes.dim() != 2 or samples.dim() < 2 or samples.shape[-1] != modes.shape[-1]:
-        raise ValueError(
-            "samples must be (..., N, d) and modes (M, d), "
-            f"got {tuple(samples.shape)} and {tuple(modes.shape)}"
-        )
-    if not samples.shape[-2] or not len(modes):
-        raise ValueError(f"samples and modes must not be empty, got {tuple(samples.shape)}")
-    _positive("sd", sd)
-    _positive("radius", radius)
+    checks.floating("modes", modes, "M d", finite=True)
+    checks.floating("samples", samples, f"... N {modes.shape[1]}", finite=True)
+    checks.positive("sd", sd)
+    checks.positive("radius", radius)
     distance, nearest = torch.cdist(
         samples, modes.to(samples), compute_mode="donot_use_mm_for_euclid_dist"
     ).min(-1)
@@ -114,7 +101,7 @@ def kernel_density(samples: Tensor, test: Tensor, bandwidth: float) -> Tensor:
     .. math:: \log \hat p_h(x) = \log \sum_{s=1}^S \exp\Big(-\frac{\|x - x_s\|^2}{2h^2}\Big)
               - \log S - \frac d2 \log 2\pi h^2
 
-    The bandwidth must be chosen on validation points (:func:`select_bandwidth`), never on ``test``.
+    The bandwidth must be chosen on validation points (`select_bandwidth`), never on `test`.
     In many dimensions the value depends more on h and on S than on the model: compare values of
     one protocol only, and put beside them the value that the training data themselves reach.
     Computed in float64 whatever the dtype, in slices of bounded memory.
@@ -127,15 +114,17 @@ def kernel_density(samples: Tensor, test: Tensor, bandwidth: float) -> Tensor:
 
     Args:
         samples: samples of the model, shape (S, d).
-        test: points x, shape (N, d), not among ``samples``.
+        test: points x, shape (N, d), not among `samples`.
         bandwidth: h, the standard deviation of a kernel per coordinate, in the units of the data.
 
     Returns:
-        Log densities in nats, shape (N,), dtype of ``test``. Report their mean and
-        :func:`standard_error`.
+        Log densities in nats, shape (N,), dtype of `test`. Report their mean and
+        `standard_error`.
 
     Raises:
-        ValueError: if the shapes do not fit or ``bandwidth`` is not positive.
+        TypeError: if points are not floating, or `bandwidth` is no number.
+        ValueError: if the shapes do not fit, a coordinate is not finite, or `bandwidth` is not
+            positive.
 
     Example:
         >>> samples = torch.tensor([[0.0], [1.0], [3.0]])
@@ -143,7 +132,7 @@ def kernel_density(samples: Tensor, test: Tensor, bandwidth: float) -> Tensor:
         tensor([-1.1313, -2.6300])
     """
     _two_point_sets("samples", samples, "test", test)
-    _positive("bandwidth", bandwidth)
+    checks.number("bandwidth", bandwidth, *BANDWIDTHS)
     return _kernel_density(samples, test, [bandwidth])[0].to(test.dtype)
 
 
@@ -166,11 +155,12 @@ def select_bandwidth(
         strict: refuse a winner at an end of the range, where a better one may lie outside.
 
     Returns:
-        One of ``bandwidths``.
+        One of `bandwidths`.
 
     Raises:
-        ValueError: if the shapes do not fit, a candidate is not positive, or ``strict`` and the
-            winner is the smallest or the largest candidate.
+        TypeError: if points are not floating, or a candidate is no number.
+        ValueError: if the shapes do not fit, a coordinate is not finite, a candidate is not
+            positive, or `strict` and the winner is the smallest or the largest candidate.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
@@ -179,16 +169,14 @@ def select_bandwidth(
         0.3
     """
     _two_point_sets("samples", samples, "validation", validation)
-    candidates = sorted(float(h) for h in bandwidths)
-    if not candidates:
-        raise ValueError("bandwidths must hold at least one candidate, got none")
-    for h in candidates:
-        _positive("bandwidths", h)
+    checks.kind("strict", strict, bool)
+    candidates = _candidates(bandwidths)
     best = int(_kernel_density(samples, validation, candidates).mean(-1).argmax())
     if strict and best in (0, len(candidates) - 1):
         raise ValueError(
-            f"bandwidths: the best, {candidates[best]:.4g}, is an end of the range "
-            f"{candidates[0]:.4g} to {candidates[-1]:.4g}; widen it, or pass strict=False"
+            f"bandwidths: expected a range that holds the best one inside, got {candidates[0]:.4g} "
+            f"to {candidates[-1]:.4g}, of which {candidates[best]:.4g} is best; widen it, or pass "
+            f"strict=False"
         )
     return candidates[best]
 
@@ -208,14 +196,16 @@ def standard_error(values: Tensor) -> Tensor:
         Standard error of their mean, shape (...).
 
     Raises:
-        ValueError: if there are fewer than two values.
+        TypeError: if `values` is not floating.
+        ValueError: if there are fewer than two values, or one is not finite.
 
     Example:
         >>> standard_error(torch.tensor([1.0, 3.0])).item()
         1.0
     """
-    if values.dim() == 0 or values.shape[-1] < 2:
-        raise ValueError(f"values must be (..., N) with N >= 2, got shape {tuple(values.shape)}")
+    checks.floating("values", values, "... N", finite=True)
+    if values.shape[-1] < 2:
+        raise ValueError(f"values: expected two values or more, got shape {tuple(values.shape)}")
     return values.std(-1) / math.sqrt(values.shape[-1])
 
 
@@ -235,11 +225,12 @@ def nearest_neighbours(x: Tensor, reference: Tensor, k: int = 1) -> tuple[Tensor
         k: number of neighbours, at most M.
 
     Returns:
-        ``distance`` (dtype of ``x``) and ``index`` into ``reference`` (int64), both (N, k), the
+        `distance` (dtype of `x`) and `index` into `reference` (int64), both (N, k), the
         nearest first.
 
     Raises:
-        ValueError: if the shapes do not fit or k is not in 1..M.
+        TypeError: if points are not floating, or `k` is no integer.
+        ValueError: if the shapes do not fit, a coordinate is not finite, or k is not in 1..M.
 
     Example:
         >>> reference = torch.tensor([[0.0], [1.0], [5.0]])
@@ -248,8 +239,7 @@ def nearest_neighbours(x: Tensor, reference: Tensor, k: int = 1) -> tuple[Tensor
         ([[0.5, 1.5]], [[1, 0]])
     """
     _two_point_sets("x", x, "reference", reference)
-    if not isinstance(k, int) or not 1 <= k <= len(reference):
-        raise ValueError(f"k must be an int from 1 to {len(reference)}, got {k!r}")
+    checks.count("k", k, 1, len(reference))
     distances, indices = [x.new_empty(0, k)], [torch.empty(0, k, dtype=torch.int64).to(x.device)]
     for part, square in _square_distances(x, reference):
         index = square.topk(k, largest=False).indices
@@ -269,27 +259,25 @@ def class_shares(logits: Tensor) -> ClassShares:
 
     A class with no share is a mode that was lost; variety inside a class is not seen.
 
-    Slide: beyond the deck.
-
     Args:
         logits: unnormalised log probabilities of the classes, shape (..., N, K).
 
     Returns:
-        ``share``, shape (..., K), summing to 1, and ``mean_confidence``, shape (...).
+        `share`, shape (..., K), summing to 1, and `mean_confidence`, shape (...).
 
     Raises:
-        ValueError: if ``logits`` has fewer than two dimensions or is empty.
+        TypeError: if `logits` is not floating.
+        ValueError: if `logits` has fewer than two dimensions, is empty, or has a row without a
+            softmax: with a NaN, an inf, or nothing but -inf.
 
     Example:
         >>> share, confidence = class_shares(torch.tensor([[9.0, 0.0], [9.0, 0.0], [0.0, 9.0]]))
         >>> [round(s, 3) for s in share.tolist()], round(confidence.item(), 4)
         ([0.667, 0.333], 0.9999)
     """
-    if logits.dim() < 2 or not logits.numel():
-        raise ValueError(f"logits must be (..., N, K) and not empty, got {tuple(logits.shape)}")
-    confidence, winner = logits.softmax(-1).max(-1)
-    share = torch.nn.functional.one_hot(winner, logits.shape[-1]).to(logits.dtype).mean(-2)
-    return ClassShares(share, confidence.mean(-1))
+    confidence, winner = _softmax(logits).max(-1)
+    share = torch.nn.functional.one_hot(winner, logits.shape[-1]).double().mean(-2)
+    return ClassShares(share.to(logits.dtype), confidence.mean(-1).to(logits.dtype))
 
 
 def inception_score(logits: Tensor) -> Tensor:
@@ -319,18 +307,15 @@ def inception_score(logits: Tensor) -> Tensor:
         The score, in [1, min(K, N)], shape (...).
 
     Raises:
-        ValueError: if ``logits`` has fewer than two dimensions, is empty, or holds a NaN.
+        TypeError: if `logits` is not floating.
+        ValueError: as for `class_shares`.
 
     Example:
         >>> sure = 50 * torch.eye(3)
         >>> print(f"{inception_score(sure):.3f}, {inception_score(sure[[0, 0, 0, 1]]):.3f}")
         3.000, 1.755
     """
-    if logits.dim() < 2 or not logits.numel():
-        raise ValueError(f"logits must be (..., N, K) and not empty, got {tuple(logits.shape)}")
-    p = logits.double().softmax(-1)
-    if p.isnan().any():
-        raise ValueError("logits must have a softmax, got a row with NaN")
+    p = _softmax(logits)
     information = torch.special.entr(p.mean(-2)).sum(-1) - torch.special.entr(p).sum(-1).mean(-1)
     return information.clamp(min=0).exp().to(logits.dtype)
 
@@ -354,7 +339,7 @@ def segmentation_scores(predicted: Tensor, truth: Tensor, classes: int) -> Segme
         Long, Shelhamer and Darrell, Fully convolutional networks for semantic segmentation, 2015.
 
     Args:
-        predicted: classes from 0 to `classes - 1`, int64, any shape.
+        predicted: classes from 0 to `classes - 1`, of any integer type and any shape.
         truth: the true ones, of the same shape.
         classes: the number of classes.
 
@@ -363,6 +348,7 @@ def segmentation_scores(predicted: Tensor, truth: Tensor, classes: int) -> Segme
         by how often a class occurs.
 
     Raises:
+        TypeError: if labels are not integers.
         ValueError: if the shapes differ, if there is no pixel, or if a class is out of range.
 
     Example:
@@ -370,17 +356,12 @@ def segmentation_scores(predicted: Tensor, truth: Tensor, classes: int) -> Segme
         >>> segmentation_scores(torch.tensor([0, 0, 1, 1]), truth, 2).pixel_accuracy
         0.75
     """
-    if predicted.shape != truth.shape or truth.numel() == 0:
-        raise ValueError(
-            f"predicted, truth: expected equal shapes with at least one pixel, got "
-            f"{tuple(predicted.shape)} and {tuple(truth.shape)}"
-        )
-    for name, labels in (("predicted", predicted), ("truth", truth)):
-        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-            raise ValueError(
-                f"{name}: expected classes from 0 to {classes - 1}, got "
-                f"{int(labels.min())} to {int(labels.max())}"
-            )
+    checks.count("classes", classes, 1, 10_000)
+    truth = checks.classes("truth", truth, number=classes)
+    predicted = checks.classes("predicted", predicted, number=classes)
+    if predicted.shape != truth.shape:
+        came = f"{tuple(predicted.shape)} and {tuple(truth.shape)}"
+        raise ValueError(f"predicted, truth: expected equal shapes, got {came}")
     pairs = truth.flatten() * classes + predicted.flatten()
     n = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes).double()
     t, called, right = n.sum(1), n.sum(0), n.diagonal()
@@ -403,8 +384,6 @@ def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
 
     Between two samples of the same density it is not 0 but of order :math:`N^{-1/2}`.
 
-    Slide: beyond the deck.
-
     Args:
         x: first sample, shape (..., N).
         y: second sample, shape (..., M); the leading dimensions (replicas) broadcast.
@@ -413,20 +392,19 @@ def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
         Distances in the units of the data, shape (...).
 
     Raises:
-        ValueError: if a sample is empty or the leading dimensions do not broadcast.
+        TypeError: if a sample is not floating.
+        ValueError: if a sample is empty or holds a number that is not finite, or the leading
+            dimensions do not broadcast.
 
     Example:
         >>> wasserstein_1d(torch.tensor([0.0, 1.0]), torch.tensor([3.0, 4.0])).item()
         3.0
     """
-    if x.dim() == 0 or y.dim() == 0 or not x.shape[-1] or not y.shape[-1]:
-        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
-        raise ValueError(f"x and y must be (..., N) and (..., M) and not empty, got {shapes}")
-    try:
-        leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
-    except RuntimeError:
-        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
-        raise ValueError(f"x and y: leading dimensions must broadcast, got {shapes}") from None
+    for name, sample in (("x", x), ("y", y)):
+        checks.floating(name, sample, "... N", finite=True)
+    leading = checks.leading(x=x, y=y)
+    dtype = torch.promote_types(x.dtype, y.dtype)
+    x, y = x.to(dtype), y.to(dtype)
     x = x.expand(*leading, -1).sort(-1).values
     y = y.expand(*leading, -1).sort(-1).values
     t = torch.cat([x, y], -1).sort(-1).values
@@ -454,13 +432,14 @@ def rank_correlation(x: Tensor, y: Tensor) -> Tensor:
         Spearman, The proof and measurement of association between two things, 1904.
 
     Args:
-        x: N values of K quantities, shape (..., N, K); leading dimensions are replicas.
-        y: N values of J quantities, shape (..., N, J).
+        x: n values of K quantities, shape (..., N, K); leading dimensions are replicas.
+        y: n values of J quantities, shape (..., N, J).
 
     Returns:
-        Correlations in [-1, 1], shape (..., K, J), dtype of ``x``.
+        Correlations in [-1, 1], shape (..., K, J), dtype of `x`.
 
     Raises:
+        TypeError: if a value is not floating.
         ValueError: if the shapes do not fit, a value is not finite, or a column is constant.
 
     Example:
@@ -476,7 +455,7 @@ def rank_correlation(x: Tensor, y: Tensor) -> Tensor:
         rank = rank - rank.mean(-2, keepdim=True)
         length = rank.norm(dim=-2, keepdim=True)
         if not (length > 0).all():
-            raise ValueError(f"{name}: a column is constant, and has no ranks")
+            raise ValueError(f"{name}: expected columns that vary, got a constant one")
         scores.append(rank / length)
     return (scores[0].mT @ scores[1]).to(x.dtype)
 
@@ -488,7 +467,7 @@ def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Te
               \Big( I(c_{k(j)}; v_j) - \max_{k \neq k(j)} I(c_k; v_j) \Big), \qquad
               k(j) = \arg\max_k I(c_k; v_j)
 
-    Entropies and informations are those of the counts in ``bins`` classes of equally many values
+    Entropies and informations are those of the counts in `bins` classes of equally many values
     for each column, so that no monotone change of a code or a factor matters, and :math:`H(v_j) =
     \log \text{bins}` where all values differ. The score is 1 if each factor decides one code and is
     told by it, and no second code knows anything of it, in whichever order; it is about 0 if the
@@ -509,11 +488,12 @@ def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Te
             gap hardly.
 
     Returns:
-        The score, in [0, 1], shape (...), dtype of ``codes``.
+        The score, in [0, 1], shape (...), dtype of `codes`.
 
     Raises:
+        TypeError: if a value is not floating.
         ValueError: if the shapes do not fit, there is one code only, a value is not finite,
-            ``bins`` is not in 2..N, or a factor is constant.
+            `bins` is not in 2..N, or a factor is constant.
 
     Example:
         >>> factors = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
@@ -525,10 +505,9 @@ def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Te
     """
     _columns("codes", codes, "factors", factors)
     if codes.shape[-1] < 2:
-        raise ValueError(f"codes must have two columns or more, got {tuple(codes.shape)}")
-    if isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= codes.shape[-2]:
-        raise ValueError(f"bins must be an integer from 2 to {codes.shape[-2]}, got {bins!r}")
+        raise ValueError(f"codes: expected two columns or more, got shape {tuple(codes.shape)}")
     n = codes.shape[-2]
+    checks.count("bins", bins, 2, n)
     c, v = (
         torch.nn.functional.one_hot(
             ((_ranks(part) - 0.5) * bins / n).long(), bins
@@ -542,221 +521,10 @@ def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Te
     )  # (..., K, J)
     entropy = torch.special.entr(p_v[..., 0, :, 0, :]).sum(-1)
     if not (entropy > 0).all():
-        raise ValueError("factors: a column is constant, and has no entropy")
+        raise ValueError("factors: expected columns that vary, got one without entropy")
     best = information.topk(2, -2).values
     gap = (best[..., 0, :] - best[..., 1, :]) / entropy
     return gap.mean(-1).to(codes.dtype)
-
-
-def importance_weighted(
-    log_joint: LogJoint, q: Distribution, samples: int = 5000, chunk: int = 100
-) -> Tensor:
-    r"""Log evidence from a proposal, :math:`\log \frac1J \sum_j p(x, z_j) / q(z_j \mid x)`.
-
-    .. math:: \log \hat p(x) = \log \frac1J \sum_{j=1}^J \frac{p_\theta(x, z_j)}{q(z_j \mid x)},
-              \quad z_j \sim q(z \mid x), \qquad E[\log \hat p(x)] \le \log p_\theta(x)
-
-    The average is unbiased, its logarithm too low on average, the less the more samples there are.
-    Where q misses a part of the posterior nothing shows it: the estimate is simply too low.
-
-    Slide: AVB / MNIST (behind the log p(x) of T04); VAE (E55).
-
-    References:
-        Burda, Grosse and Salakhutdinov, Importance weighted autoencoders, 2016.
-
-    Args:
-        log_joint: maps z, shape (J, ..., k), to :math:`\log p_\theta(x, z)`, shape (J, ...); for a
-            VAE ``lambda z: vae.log_joint(x, z)``.
-        q: the proposal, batch shape (...), event shape (k,); for a VAE ``vae.encoder(x)``.
-        samples: J, for each point x.
-        chunk: how many of them are in memory at a time.
-
-    Returns:
-        Nats, shape (...): one per point. Report their mean and :func:`standard_error`.
-
-    Raises:
-        ValueError: if ``samples`` or ``chunk`` is not positive, or ``log_joint`` returns another
-            shape.
-
-    Example:
-        For z ~ N(0, 1) and x | z ~ N(z, 1), and the posterior as proposal, one sample is enough:
-
-        >>> from torch.distributions import Independent, Normal
-        >>> x, p_0 = torch.tensor(1.0), Normal(0.0, 1.0)
-        >>> def log_joint(z):
-        ...     return (p_0.log_prob(z) + Normal(z, 1.0).log_prob(x)).sum(-1)
-        >>> q = Independent(Normal(x.reshape(1) / 2, 0.5**0.5), 1)
-        >>> log_p = importance_weighted(log_joint, q, samples=1)
-        >>> print(f"{log_p:.4f}, exact {Normal(0.0, 2**0.5).log_prob(x):.4f}")
-        -1.5155, exact -1.5155
-    """
-    _positive_int("samples", samples)
-    _positive_int("chunk", chunk)
-    parts = []
-    with torch.no_grad():
-        for start in range(0, samples, chunk):
-            z = q.sample(torch.Size((min(chunk, samples - start),)))
-            parts.append(torch.logsumexp(_values(log_joint, z) - q.log_prob(z), 0))
-    return torch.stack(parts).logsumexp(0) - math.log(samples)
-
-
-def annealed_importance_sampling(
-    log_joint: LogJoint,
-    q: Distribution,
-    chains: int = 16,
-    temperatures: int = 500,
-    leapfrog: int = 10,
-    pilots: int = 4,
-) -> Annealed:
-    r"""Log evidence from chains on their way to the posterior, :math:`\log \frac1C \sum_c w_c`.
-
-    .. math:: \pi_t(z) \propto q(z)^{1 - \beta_t}\, p_\theta(x, z)^{\beta_t}, \qquad
-              \log w = \sum_{t=0}^{T-1} (\beta_{t+1} - \beta_t)
-              \big[\log p_\theta(x, z_t) - \log q(z_t)\big], \qquad
-              \log \hat p(x) = \log \frac1C \sum_{c=1}^C w_c
-
-    with linear :math:`\beta_t = t / T`, :math:`z_0 \sim q`, and :math:`z_t` made from
-    :math:`z_{t-1}` by a Hamiltonian move that leaves :math:`\pi_t` invariant. Then :math:`E[\hat
-    p(x)] = p_\theta(x)` exactly, for any number of temperatures, and :math:`E[\log \hat p(x)] \le
-    \log p_\theta(x)`. With the base distribution as the proposal :math:`\pi_t` is :math:`p_0(z)\,
-    p_\theta(x \mid z)^{\beta_t}`; a Gaussian fit of the posterior starts closer.
-
-    The step sizes are tuned on pilot chains of their own, towards an acceptance of 0.65, for every
-    point and temperature, and then frozen: chains that tuned themselves would be biased. All points
-    and chains move together. A mode far from q that no chain finds is missing from the estimate,
-    and only a larger spread of ``log_weights`` may tell.
-
-    Slide: AVB / MNIST (I10, behind the log p(x) of T04).
-
-    References:
-        Neal, Annealed importance sampling, 2001; Wu et al., On the quantitative analysis of
-        decoder-based generative models, 2017.
-
-    Args:
-        log_joint: maps z, shape (C, ..., k), to :math:`\log p_\theta(x, z)`, shape (C, ...),
-            differentiably; for a VAE ``lambda z: vae.log_joint(x, z)``.
-        q: the proposal, batch shape (...), event shape (k,), with a differentiable density that is
-            positive everywhere: ``vae.encoder(x)``, ``distributions.gaussian_fit(z)``, or a
-            Gaussian ``p_0.expand((N,))``.
-        chains: C, for each point x.
-        temperatures: T, of at least 1.
-        leapfrog: leapfrog steps of a move, each a gradient of ``log_joint``.
-        pilots: chains for each point that tune the step sizes.
-
-    Returns:
-        ``log_p``, nats, shape (...); ``log_weights``, (C, ...); the last ``z``, (C, ..., k), close
-        to draws from the posterior; and the mean ``acceptance`` of the moves, (...). Trust the
-        estimate where the log weights of a point differ by little more than 1.
-
-    Raises:
-        ValueError: if a count is not positive, the events of ``q`` are not vectors, or
-            ``log_joint`` returns another shape.
-
-    Example:
-        For z ~ N(0, 1) and x | z ~ N(z, 1), from the base distribution:
-
-        >>> from torch.distributions import Independent, Normal
-        >>> _, x = torch.manual_seed(0), torch.tensor(1.0)
-        >>> p_0 = Independent(Normal(torch.zeros(1), 1.0), 1)
-        >>> def log_joint(z):
-        ...     return p_0.log_prob(z) + Normal(z[..., 0], 1.0).log_prob(x)
-        >>> found = annealed_importance_sampling(log_joint, p_0, temperatures=100)
-        >>> print(f"{found.log_p:.1f}, exact {Normal(0.0, 2**0.5).log_prob(x):.1f}")
-        -1.5, exact -1.5
-    """
-    counts = {"chains": chains, "temperatures": temperatures}
-    for name, count in {**counts, "leapfrog": leapfrog, "pilots": pilots}.items():
-        _positive_int(name, count)
-    if len(q.event_shape) != 1:
-        raise ValueError(f"q: expected vectors as events, (k,), got {tuple(q.event_shape)}")
-    tuned = _anneal(log_joint, q, pilots, temperatures, leapfrog, None)[-1]
-    log_w, z, acceptance, _ = _anneal(log_joint, q, chains, temperatures, leapfrog, tuned)
-    return Annealed(log_w.logsumexp(0) - math.log(chains), log_w, z, acceptance)
-
-
-class _Point(NamedTuple):
-    """A state of the chains, with the two log densities there and their gradients."""
-
-    z: Tensor
-    log_q: Tensor
-    log_joint: Tensor
-    log_q_gradient: Tensor
-    log_joint_gradient: Tensor
-
-    def log_pi(self, beta: float) -> Tensor:
-        return (1 - beta) * self.log_q + beta * self.log_joint
-
-    def gradient(self, beta: float) -> Tensor:
-        return (1 - beta) * self.log_q_gradient + beta * self.log_joint_gradient
-
-
-def _anneal(
-    log_joint: LogJoint,
-    q: Distribution,
-    chains: int,
-    temperatures: int,
-    leapfrog: int,
-    tuned: list[Tensor] | None,
-) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-    """Move the chains along all temperatures; tune the log step sizes unless they are given."""
-    with torch.no_grad():
-        point = _point(log_joint, q, q.sample(torch.Size((chains,))))
-        scale = q.stddev.detach()  # the moves see whitened coordinates
-        log_w, accepted = torch.zeros_like(point.log_q), torch.zeros_like(point.log_q)
-        log_step, used = torch.full_like(point.log_q[0], math.log(0.3)), []
-        for t in range(1, temperatures + 1):
-            log_w += (point.log_joint - point.log_q) / temperatures
-            used.append(log_step if tuned is None else tuned[t - 1])
-            point, a = _move(
-                log_joint, q, point, t / temperatures, used[-1].exp()[..., None] * scale, leapfrog
-            )
-            accepted += a / temperatures
-            log_step = log_step + 0.2 * (a.mean(0) - 0.65)
-    return log_w, point.z, accepted.mean(0), used
-
-
-def _move(
-    log_joint: LogJoint, q: Distribution, start: _Point, beta: float, step: Tensor, leapfrog: int
-) -> tuple[_Point, Tensor]:
-    """One Hamiltonian move of every chain, accepted or not, and its probability of acceptance."""
-    end, momentum = start, torch.randn_like(start.z)
-    energy = momentum.square().sum(-1) / 2 - start.log_pi(beta)
-    # A random length, or a trajectory may come back to where it began, again and again.
-    step = step * (0.5 + torch.rand_like(energy)[..., None])
-    log_ratio, lost = torch.zeros_like(energy), torch.zeros_like(energy, dtype=torch.bool)
-    for _ in range(leapfrog):
-        momentum = momentum + step / 2 * end.gradient(beta)
-        z = end.z + step * momentum
-        lost = lost | ~z.isfinite().all(-1) | ~(log_ratio > -1000)  # it diverges: to be rejected
-        end = _point(log_joint, q, torch.where(lost[..., None], start.z, z))
-        momentum = momentum + step / 2 * end.gradient(beta)
-        log_ratio = energy - momentum.square().sum(-1) / 2 + end.log_pi(beta)
-    probability = log_ratio.clamp(max=0).exp().nan_to_num(nan=0.0).masked_fill(lost, 0.0)
-    accept = torch.rand_like(probability) < probability
-    chosen = [
-        torch.where(accept.reshape(accept.shape + (1,) * (new.dim() - accept.dim())), new, old)
-        for new, old in zip(end, start, strict=True)
-    ]
-    return _Point(*chosen), probability
-
-
-def _point(log_joint: LogJoint, q: Distribution, z: Tensor) -> _Point:
-    with torch.enable_grad():
-        z = z.detach().requires_grad_()
-        log_q, log_p = q.log_prob(z), _values(log_joint, z)
-        (log_q_gradient,) = torch.autograd.grad(log_q.sum(), z)
-        (log_p_gradient,) = torch.autograd.grad(log_p.sum(), z)
-    return _Point(z.detach(), log_q.detach(), log_p.detach(), log_q_gradient, log_p_gradient)
-
-
-def _values(log_joint: LogJoint, z: Tensor) -> Tensor:
-    values = log_joint(z)
-    if values.shape != z.shape[:-1]:
-        raise ValueError(
-            f"log_joint: expected one value per latent point, shape {tuple(z.shape[:-1])}, "
-            f"got {tuple(values.shape)}"
-        )
-    return values
 
 
 def _kernel_density(samples: Tensor, x: Tensor, bandwidths: list[float]) -> Tensor:
@@ -792,29 +560,32 @@ def _ranks(x: Tensor) -> Tensor:
 
 
 def _columns(name_x: str, x: Tensor, name_y: str, y: Tensor) -> None:
-    if x.dim() < 2 or x.shape[:-1] != y.shape[:-1] or not x.numel() or not y.numel():
-        raise ValueError(
-            f"{name_x} and {name_y} must be (..., N, K) and (..., N, J) and not empty, "
-            f"got {tuple(x.shape)} and {tuple(y.shape)}"
-        )
     for name, values in ((name_x, x), (name_y, y)):
-        if not values.isfinite().all():
-            raise ValueError(f"{name} must be finite, got {values[~values.isfinite()][0].item()}")
+        checks.floating(name, values, "... N K", finite=True)
+    if x.shape[:-1] != y.shape[:-1]:
+        came = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"{name_x}, {name_y}: expected the same (..., N), got shapes {came}")
 
 
 def _two_point_sets(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
-    if a.dim() != 2 or b.dim() != 2 or a.shape[-1] != b.shape[-1] or not len(a) or not len(b):
-        raise ValueError(
-            f"{name_a} and {name_b} must be (n, d) with the same d and not empty, "
-            f"got {tuple(a.shape)} and {tuple(b.shape)}"
-        )
+    checks.floating(name_a, a, "n d", finite=True)
+    checks.floating(name_b, b, f"n {a.shape[1]}", finite=True)
 
 
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")
+def _softmax(logits: Tensor) -> Tensor:
+    """The probabilities of the classes, float64."""
+    checks.floating("logits", logits, "... N K")
+    p = logits.double().softmax(-1)
+    if p.is_meta or bool(p.isnan().any()):
+        raise ValueError("logits: expected rows with a softmax, got one with NaN, inf or only -inf")
+    return p
 
 
-def _positive_int(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+def _candidates(bandwidths: Sequence[float] | Tensor) -> list[float]:
+    """The bandwidths in order."""
+    if isinstance(bandwidths, Tensor):
+        bandwidths = checks.floating("bandwidths", bandwidths, "B").tolist()
+    checks.kind("bandwidths", bandwidths, Sequence, wanted="a sequence of numbers")
+    if not bandwidths:
+        raise ValueError("bandwidths: expected at least one candidate, got none")
+    return sorted(checks.number("bandwidths", h, *BANDWIDTHS) for h in bandwidths)

@@ -15,11 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gannotes import checks
+
+WIDEST = 100_000  # features of a layer
+NUMBERS = 1 << 30  # in a layer
+
 
 class ReplicaLinear(nn.Module):
     r"""`S` independent affine maps in one product: :math:`y_s = x_s W_s^\top + b_s`.
-
-    Slide: beyond the deck (spread over seeds).
 
     Args:
         replicas: the number `S` of independent maps.
@@ -33,17 +36,20 @@ class ReplicaLinear(nn.Module):
 
     def __init__(self, replicas: int, inputs: int, outputs: int) -> None:
         super().__init__()
+        for name, n in (("replicas", replicas), ("inputs", inputs), ("outputs", outputs)):
+            checks.count(name, n, 1, WIDEST)
+        checks.count("replicas", replicas, 1, max(1, NUMBERS // (inputs * outputs)))
         scale = inputs**-0.5  # the law of `nn.Linear`, replica by replica
         self.weight = nn.Parameter(torch.empty(replicas, outputs, inputs).uniform_(-scale, scale))
         self.bias = nn.Parameter(torch.empty(replicas, 1, outputs).uniform_(-scale, scale))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(..., S, N, inputs)` to `(..., S, N, outputs)`."""
-        if x.ndim < 3 or x.shape[-3] != self.weight.shape[0]:
-            raise ValueError(
-                f"x: expected shape (S, N, d) with S = {self.weight.shape[0]} replicas, "
-                f"got {tuple(x.shape)}"
-            )
+        replicas, _, inputs = self.weight.shape
+        checks.kind("x", x, Tensor)
+        if x.ndim < 3 or (x.shape[-3], x.shape[-1]) != (replicas, inputs):
+            wanted = f"shape (S, N, d) with S = {replicas} replicas and d = {inputs}"
+            raise ValueError(f"x: expected {wanted}, got {tuple(x.shape)}")
         if x.ndim > 3:  # several latent samples for each point
             return x @ self.weight.mT + self.bias
         return torch.baddbmm(self.bias, x, self.weight.mT)
@@ -59,8 +65,6 @@ class Autocast(nn.Module):
     The parameters, their gradients and the optimiser stay in float32; only the matrix products are
     rounded.
 
-    Slide: beyond the deck (speed).
-
     Args:
         net: the network.
         dtype: the precision of the products.
@@ -72,8 +76,8 @@ class Autocast(nn.Module):
 
     def __init__(self, net: nn.Module, dtype: torch.dtype = torch.bfloat16) -> None:
         super().__init__()
-        self.net = net
-        self.dtype = dtype
+        self.net = checks.kind("net", net, nn.Module)
+        self.dtype = checks.precision("dtype", dtype)
 
     def forward(self, *x: Tensor) -> Tensor:
         with torch.autocast(x[0].device.type, self.dtype):
@@ -82,8 +86,6 @@ class Autocast(nn.Module):
 
 class Folded(nn.Module):
     """Fold all leading dimensions into one batch: for convolutions, which take one only.
-
-    Slide: beyond the deck.
 
     Args:
         net: the network, from `(N, *inputs)` to `(N, *outputs)`.
@@ -96,12 +98,15 @@ class Folded(nn.Module):
 
     def __init__(self, net: nn.Module, input_dims: int = 1) -> None:
         super().__init__()
-        self.net = net
-        self.input_dims = input_dims
+        self.net = checks.kind("net", net, nn.Module)
+        self.input_dims = checks.count("input_dims", input_dims)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(..., *inputs)` to `(..., *outputs)`."""
-        split = x.ndim - self.input_dims
+        split = checks.kind("x", x, Tensor).ndim - self.input_dims
+        if split < 0:
+            wanted = f"at least {self.input_dims} dimensions"
+            raise ValueError(f"x: expected {wanted}, got shape {tuple(x.shape)}")
         y = self.net(x.reshape(-1, *x.shape[split:]))
         return y.reshape(*x.shape[:split], *y.shape[1:])
 
@@ -129,9 +134,9 @@ class Pair(nn.Module):
 
     def __init__(self, first: nn.Module, second: nn.Module, head: nn.Module) -> None:
         super().__init__()
-        self.first = first
-        self.second = second
-        self.head = head
+        self.first = checks.kind("first", first, nn.Module)
+        self.second = checks.kind("second", second, nn.Module)
+        self.head = checks.kind("head", head, nn.Module)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self.head(self.first(a) + self.second(b))
@@ -158,19 +163,20 @@ class Warp(nn.Module):
 
     def __init__(self, affine: nn.Module, bend: nn.Module) -> None:
         super().__init__()
-        self.affine = affine
-        self.bend = bend
+        self.affine = checks.kind("affine", affine, nn.Module)
+        self.bend = checks.kind("bend", bend, nn.Module)
 
     def forward(self, h: Tensor, noise: Tensor) -> Tensor:
         mean, log_sd = self.affine(h).chunk(2, -1)
+        if noise.shape[-1] < mean.shape[-1]:
+            wanted = f"at least the {mean.shape[-1]} coordinates of z"
+            raise ValueError(f"noise: expected {wanted}, got {noise.shape[-1]}")
         own = noise[..., : mean.shape[-1]]
         return mean + log_sd.exp() * (own + self.bend(h, noise))
 
 
 def leaky_relu() -> nn.Module:
     """The book's default nonlinearity, `LeakyReLU(0.2)`; in place, which spares memory traffic.
-
-    Slide: beyond the deck (speed).
 
     Example:
         >>> leaky_relu()(torch.tensor([-1.0, 1.0]))
@@ -195,7 +201,8 @@ def mlp(
             network.
 
     Raises:
-        ValueError: with fewer than two widths.
+        TypeError: if a width is no integer.
+        ValueError: with fewer than two widths, or one that is not positive.
 
     Example:
         >>> mlp(2, 64, 64, 1, replicas=16)(torch.zeros(16, 5, 2)).shape
@@ -203,6 +210,13 @@ def mlp(
     """
     if len(widths) < 2:
         raise ValueError(f"widths: expected an input and an output dimension, got {widths}")
+    for width in widths:
+        checks.count("widths", width, 1, WIDEST)
+    if max(a * b for a, b in zip(widths[:-1], widths[1:], strict=True)) > NUMBERS:
+        raise ValueError(f"widths: expected layers of at most {NUMBERS:,} weights, got {widths}")
+    checks.kind("activation", activation, Callable)
+    if replicas is not None:
+        checks.count("replicas", replicas, 1, WIDEST)
     layers: list[nn.Module] = []
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
         affine = (
@@ -233,6 +247,8 @@ def critic(
         >>> critic(2, 64, replicas=16)(torch.zeros(16, 5, 2)).shape
         torch.Size([16, 5])
     """
+    if not widths:
+        raise ValueError("widths: expected an input dimension, got none")
     return mlp(*widths, 1, activation=activation, replicas=replicas).append(nn.Flatten(-2))
 
 
@@ -256,7 +272,8 @@ def image_generator(k: int, channels: int = 96) -> nn.Sequential:
         >>> image_generator(16, 8)(torch.zeros(2, 16)).shape
         torch.Size([2, 1, 28, 28])
     """
-    half = channels // 2
+    checks.count("k", k, 1, WIDEST)
+    half = checks.count("channels", channels, 2, 4096) // 2
     return nn.Sequential(
         nn.Linear(k, channels * 49, bias=False),
         nn.Unflatten(-1, (channels, 7, 7)),
@@ -285,6 +302,7 @@ def image_critic(channels: int = 64) -> nn.Sequential:
         >>> image_critic(8)(torch.zeros(2, 1, 28, 28)).shape
         torch.Size([2])
     """
+    checks.count("channels", channels, 1, 4096)
     return nn.Sequential(
         nn.Conv2d(1, channels, 4, stride=2, padding=1),
         leaky_relu(),
@@ -303,8 +321,6 @@ def spectral(net: nn.Sequential) -> nn.Sequential:
     exponentials in an f-divergence runs away. A convolution's kernel is taken as a matrix
     `(out, in * h * w)`, whose norm bounds that of the map up to a constant.
 
-    Slide: beyond the deck (stability).
-
     References:
         Miyato, Kataoka, Koyama and Yoshida, Spectral normalization for generative adversarial
         networks, 2018.
@@ -322,7 +338,7 @@ def spectral(net: nn.Sequential) -> nn.Sequential:
         >>> round(torch.linalg.matrix_norm(net[0].weight, 2).item(), 3)
         1.0
     """
-    for layer in net:
+    for layer in checks.kind("net", net, nn.Sequential):
         if isinstance(layer, nn.Linear | nn.Conv2d):
             spectral_norm(layer)
     return net
@@ -332,8 +348,6 @@ def image_classifier() -> nn.Sequential:
     """A small convolutional classifier: digits `(N, 1, 28, 28)` become ten logits `(N, 10)`.
 
     It judges what the generators draw; its weights ship with the package.
-
-    Slide: beyond the deck (evaluation).
 
     Example:
         >>> image_classifier()(torch.zeros(2, 1, 28, 28)).shape

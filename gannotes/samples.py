@@ -16,11 +16,14 @@ and all that training sees of data and model are samples, through averages and t
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from gannotes import checks
 
 Function = Callable[[Tensor], Tensor]
 
@@ -37,10 +40,10 @@ def log_marginal(log_likelihood: Function, nodes: Tensor, log_weights: Tensor) -
 
     .. math:: \log p_\theta(x) \approx \log \sum_{j=1}^Q w_j\, p_\theta(x \mid z_j)
 
-    Nodes and weights are a quadrature rule for :math:`p_0` (:func:`gauss_hermite`), or S samples
+    Nodes and weights are a quadrature rule for :math:`p_0` (`gauss_hermite`), or S samples
     of it with weights 1/S: then :math:`p_\theta(x)` is estimated without bias, and its logarithm
     with a downward one. A model conditioned on an input u is the same sum, with u inside
-    ``log_likelihood``.
+    `log_likelihood`.
 
     Slide: Supervised and unsupervised learning (E01, E03); VAE (E54).
 
@@ -65,16 +68,13 @@ def log_marginal(log_likelihood: Function, nodes: Tensor, log_weights: Tensor) -
         >>> bool(torch.allclose(log_p, Normal(0.0, 2.0**0.5).log_prob(x[:, 0])))
         True
     """
-    if nodes.dim() != 2 or log_weights.shape != nodes.shape[:1] or not len(nodes):
-        raise ValueError(
-            "nodes must be (Q, k) and log_weights (Q,), "
-            f"got {tuple(nodes.shape)} and {tuple(log_weights.shape)}"
-        )
-    log_p = log_likelihood(nodes)
+    checks.kind("log_likelihood", log_likelihood, Callable)
+    checks.floating("nodes", nodes, "Q k", finite=True)
+    checks.floating("log_weights", log_weights, str(len(nodes)))
+    log_p = _values("log_likelihood", log_likelihood(nodes))
     if log_p.shape[-1:] != log_weights.shape:
-        raise ValueError(
-            f"log_likelihood must return (..., {len(nodes)}), got shape {tuple(log_p.shape)}"
-        )
+        wanted = f"values of shape (..., {len(nodes)})"
+        raise ValueError(f"log_likelihood: expected {wanted}, got {tuple(log_p.shape)}")
     return torch.logsumexp(log_p + log_weights, -1)
 
 
@@ -91,18 +91,18 @@ def gauss_hermite(count: int, dtype: torch.dtype = torch.float64) -> tuple[Tenso
         dtype: dtype of the result.
 
     Returns:
-        ``nodes``, shape (Q, 1), and ``log_weights``, shape (Q,).
+        `nodes`, shape (Q, 1), and `log_weights`, shape (Q,).
 
     Raises:
-        ValueError: if ``count`` is outside 1..250 (beyond, the outer weights underflow).
+        ValueError: if `count` is outside 1..250 (beyond, the outer weights underflow).
 
     Example:
         >>> z, log_w = gauss_hermite(5)
         >>> round((log_w.exp() * z[:, 0] ** 4).sum().item(), 12)
         3.0
     """
-    if not isinstance(count, int) or not 1 <= count <= 250:
-        raise ValueError(f"count must be an int from 1 to 250, got {count!r}")
+    checks.count("count", count, 1, 250)
+    checks.precision("dtype", dtype)
     nodes, weights = np.polynomial.hermite_e.hermegauss(count)
     log_weights = torch.tensor(weights, dtype=torch.float64).log() - 0.5 * math.log(2 * math.pi)
     return torch.tensor(nodes, dtype=dtype).unsqueeze(-1), log_weights.to(dtype)
@@ -124,7 +124,7 @@ class Empirical:
         u: inputs or labels that go with them, shape (S,) or (S, k); None without.
 
     Raises:
-        ValueError: if ``x`` is empty or ``u`` has another length.
+        ValueError: if `x` is empty or `u` has another length.
 
     Example:
         >>> p = Empirical(torch.tensor([0.0, 0.0, 1.0, 1.0]), u=torch.tensor([1, 1, 1, 2]))
@@ -136,10 +136,15 @@ class Empirical:
     u: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.x.dim() == 0 or not len(self.x):
-            raise ValueError(f"x must be (S, ...) with S >= 1, got shape {tuple(self.x.shape)}")
-        if self.u is not None and self.u.shape[:1] != self.x.shape[:1]:
-            raise ValueError(f"u must have {len(self.x)} rows like x, got {tuple(self.u.shape)}")
+        checks.kind("x", self.x, Tensor)
+        if self.x.ndim == 0 or not len(self.x):
+            raise ValueError(f"x: expected shape (S, ...), S >= 1, got {tuple(self.x.shape)}")
+        if self.u is None:
+            return
+        checks.kind("u", self.u, Tensor)
+        if self.u.ndim not in (1, 2) or len(self.u) != len(self.x):
+            wanted = f"({len(self.x)},) or ({len(self.x)}, k)"
+            raise ValueError(f"u: expected shape {wanted}, got {tuple(self.u.shape)}")
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         r"""Draw with replacement, :math:`x \sim \hat p`.
@@ -151,6 +156,8 @@ class Empirical:
         Returns:
             Draws, shape (n, ...).
         """
+        checks.count("n", n, 0, 100_000_000)
+        checks.kind("generator", generator, torch.Generator, type(None), wanted="a Generator")
         index = torch.randint(len(self.x), (n,), generator=generator, device=self.x.device)
         return self.x[index]
 
@@ -163,7 +170,12 @@ class Empirical:
         Returns:
             The mean over S, shape (...).
         """
-        return l(self.x).mean(0)
+        checks.kind("l", l, Callable)
+        values = checks.floating("l", l(self.x))
+        if values.shape[:1] != self.x.shape[:1]:
+            wanted = f"one value for each of {len(self.x)} samples"
+            raise ValueError(f"l: expected {wanted}, got shape {tuple(values.shape)}")
+        return values.mean(0)
 
     def conditional(self, u: Tensor | float) -> "Empirical":
         r"""The empirical conditional :math:`\hat p(x \mid u)`, defined where u was observed.
@@ -172,19 +184,21 @@ class Empirical:
             u: the input, a number or shape (k,).
 
         Returns:
-            The empirical distribution of the samples whose input equals ``u``.
+            The empirical distribution of the samples whose input equals `u`.
 
         Raises:
-            ValueError: if the distribution has no inputs, or none equals ``u``.
+            ValueError: if the distribution has no inputs, or none equals `u`.
         """
         if self.u is None:
-            raise ValueError("u: this empirical distribution was made without inputs u")
+            raise ValueError("u: expected a distribution with inputs, got one made without any")
+        checks.kind("u", u, Real, Tensor, wanted="an input, a number or a tensor")
+        wanted = tuple(self.u.shape[1:])
+        if isinstance(u, Tensor) and tuple(u.shape) not in ((), wanted):
+            raise ValueError(f"u: expected one input of shape {wanted}, got {tuple(u.shape)}")
         same = self.u == torch.as_tensor(u, device=self.u.device)
-        if same.shape != self.u.shape:
-            raise ValueError(f"u must be one input of shape {tuple(self.u.shape[1:])}, got {u}")
-        same = same.flatten(1).all(1) if same.dim() > 1 else same
+        same = same.flatten(1).all(1) if same.ndim > 1 else same
         if not same.any():
-            raise ValueError(f"u: no sample was observed at {u}")
+            raise ValueError(f"u: expected an input that was observed, got {u}")
         return Empirical(self.x[same], self.u[same])
 
 
@@ -207,10 +221,11 @@ def pushforward_log_prob(
         base_log_prob: :math:`\log p_0`, elementwise.
 
     Returns:
-        Log densities, shape of ``x``.
+        Log densities, shape of `x`.
 
     Raises:
-        ValueError: if a function changes the shape.
+        TypeError: if `x` is not floating, or a function is none.
+        ValueError: if a function changes the shape, or `x` is not finite.
 
     Example:
         >>> from torch.distributions import LogNormal, Normal
@@ -218,17 +233,22 @@ def pushforward_log_prob(
         >>> pushforward_log_prob(x, torch.log, torch.exp, Normal(0.0, 1.0).log_prob).exp()
         tensor([0.0000, 0.1569])
     """
-    z = inverse(x)
+    checks.floating("x", x, finite=True)
+    functions = {"inverse": inverse, "derivative": derivative, "base_log_prob": base_log_prob}
+    for name, function in functions.items():
+        checks.kind(name, function, Callable)
+    z = _values("inverse", inverse(x))
     if z.shape != x.shape:
-        raise ValueError(f"inverse must keep the shape {tuple(x.shape)}, got {tuple(z.shape)}")
+        raise ValueError(f"inverse: expected the shape {tuple(x.shape)}, got {tuple(z.shape)}")
     inside = z.isfinite()
-    log_p_0, slope = base_log_prob(z[inside]), derivative(z[inside])
+    log_p_0 = _values("base_log_prob", base_log_prob(z[inside]))
+    slope = _values("derivative", derivative(z[inside]))
     if not log_p_0.shape == slope.shape == z[inside].shape:
         raise ValueError(
-            f"base_log_prob and derivative must keep the shape {tuple(z[inside].shape)}, "
+            f"base_log_prob, derivative: expected the shape {tuple(z[inside].shape)}, "
             f"got {tuple(log_p_0.shape)} and {tuple(slope.shape)}"
         )
-    log_p = torch.full_like(z, -math.inf)
+    log_p = torch.full_like(z, -math.inf, dtype=torch.promote_types(z.dtype, log_p_0.dtype))
     log_p[inside] = log_p_0 - slope.abs().log()
     return log_p
 
@@ -240,29 +260,31 @@ def expectation(l: Function, x: Tensor) -> Estimate:
               \mathrm{SE} = \sqrt{\frac{1}{S(S-1)} \sum_s (l(x_s) - \hat l)^2}
 
     An expectation under the model is one under the base,
-    :math:`E_{p_\theta}[l(x)] = E_{p_0}[l(G_\theta(z))]`: pass ``lambda z: l(G(z))`` and the z.
+    :math:`E_{p_\theta}[l(x)] = E_{p_0}[l(G_\theta(z))]`: pass `lambda z: l(G(z))` and the z.
 
     Slide: Limitations in learning / training (E09, E10).
 
     Args:
-        l: maps ``x`` to values, shape (..., S).
-        x: independent samples; its layout is the affair of ``l``.
+        l: maps `x` to values, shape (..., S).
+        x: independent samples; its layout is the affair of `l`.
 
     Returns:
-        ``value`` and ``standard_error``, shape (...): only the last dimension is averaged, so
+        `value` and `standard_error`, shape (...): only the last dimension is averaged, so
         leading dimensions are replicas.
 
     Raises:
-        ValueError: if ``l`` returns fewer than two values.
+        ValueError: if `l` returns fewer than two values.
 
     Example:
         >>> value, standard_error = expectation(torch.square, torch.tensor([1.0, 2.0, 3.0]))
         >>> print(f"{value:.4f} {standard_error:.4f}")
         4.6667 2.3333
     """
-    values = l(x)
-    if values.dim() == 0 or values.shape[-1] < 2:
-        raise ValueError(f"l must return (..., S) with S >= 2, got shape {tuple(values.shape)}")
+    checks.kind("l", l, Callable)
+    checks.kind("x", x, Tensor)
+    values = checks.floating("l", _values("l", l(x)), "... S")
+    if values.shape[-1] < 2:
+        raise ValueError(f"l: expected two values or more, got shape {tuple(values.shape)}")
     return Estimate(values.mean(-1), values.std(-1) / math.sqrt(values.shape[-1]))
 
 
@@ -287,7 +309,7 @@ def pathwise_gradient(
 
     Args:
         l: maps samples to values, shape (..., S).
-        G: generator, a function of z that uses ``params``.
+        G: generator, a function of z that uses `params`.
         params: the parameters :math:`\theta`, each requiring a gradient.
         z: samples of :math:`p_0`. Leading dimensions of the values are replicas: parameters of
             shape (R, 1) with z of shape (R, S) give R independent estimates.
@@ -296,7 +318,8 @@ def pathwise_gradient(
         One gradient per parameter, of its shape.
 
     Raises:
-        ValueError: if a parameter requires no gradient or ``l`` returns a single number.
+        TypeError: if an argument is of the wrong kind.
+        ValueError: if a parameter requires no gradient or `l` returns a single number.
 
     Example:
         >>> mu = torch.tensor(0.7, requires_grad=True)
@@ -304,10 +327,11 @@ def pathwise_gradient(
         (tensor(1.4000),)
     """
     _check_params(params)
+    checks.kind("l", l, Callable)
+    checks.kind("G", G, Callable)
+    checks.kind("z", z, Tensor)
     with torch.enable_grad():
-        values = l(G(z))
-    if values.dim() == 0:
-        raise ValueError("l must return one value per sample, (..., S), got a single number")
+        values = checks.floating("l", _values("l", l(G(z))), "... S")
     return _gradient(values, params)
 
 
@@ -323,7 +347,7 @@ def score_function_gradient(
               = E_{p_\theta}\big[l(x)\, \partial_\theta \log p_\theta(x)\big]
 
     Unbiased for any integrable l, steps included, and usually of larger variance than
-    :func:`pathwise_gradient`; it needs the density, which a generator does not have.
+    `pathwise_gradient`; it needs the density, which a generator does not have.
 
     Slide: beyond the deck; the alternative to E11 (I02).
 
@@ -332,10 +356,10 @@ def score_function_gradient(
 
     Args:
         l: maps samples to values, shape (..., S); no gradient is taken through it.
-        log_prob: :math:`\log p_\theta`, a function of x that uses ``params``, shape (..., S).
+        log_prob: :math:`\log p_\theta`, a function of x that uses `params`, shape (..., S).
         params: the parameters :math:`\theta`, each requiring a gradient.
         x: samples of :math:`p_\theta`; taken as constants. Leading dimensions as in
-            :func:`pathwise_gradient`.
+            `pathwise_gradient`.
 
     Returns:
         One gradient per parameter, of its shape.
@@ -352,12 +376,15 @@ def score_function_gradient(
         (tensor(3.5000),)
     """
     _check_params(params)
-    x = x.detach()
+    checks.kind("l", l, Callable)
+    checks.kind("log_prob", log_prob, Callable)
+    x = checks.kind("x", x, Tensor).detach()
     with torch.enable_grad():
-        values, log_p = l(x).detach(), log_prob(x)
-    if values.dim() == 0 or values.shape != log_p.shape:
+        values = checks.floating("l", _values("l", l(x)), "... S").detach()
+        log_p = _values("log_prob", log_prob(x))
+    if values.shape != log_p.shape:
         raise ValueError(
-            "l and log_prob must return the same shape (..., S), "
+            "l, log_prob: expected the same shape (..., S), "
             f"got {tuple(values.shape)} and {tuple(log_p.shape)}"
         )
     return _gradient(values * log_p, params)
@@ -371,9 +398,18 @@ def _gradient(values: Tensor, params: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return torch.autograd.grad(objective, params, allow_unused=True, materialize_grads=True)
 
 
+def _values(name: str, values: Tensor) -> Tensor:
+    """What a function has returned, which the error calls by the function's name."""
+    wanted = "a function that returns a tensor"
+    return checks.kind(name, values, Tensor, wanted=wanted)
+
+
 def _check_params(params: Sequence[Tensor]) -> None:
-    if isinstance(params, Tensor) or not len(params):
-        raise ValueError("params must be a sequence of at least one tensor")
+    checks.kind("params", params, list, tuple, wanted="a list or tuple of tensors")
+    if not params:
+        raise ValueError("params: expected at least one tensor, got none")
     for i, theta in enumerate(params):
+        checks.floating(f"params[{i}]", theta)
         if not theta.requires_grad:
-            raise ValueError(f"params[{i}], shape {tuple(theta.shape)}, requires no gradient")
+            came = f"one of shape {tuple(theta.shape)} without"
+            raise ValueError(f"params[{i}]: expected a tensor that requires a gradient, got {came}")

@@ -32,13 +32,16 @@ MODULES = {
     "bounds": "bounds models infogan",
     "optim": "optim models cyclegan",
     "metrics": "metrics",
+    "evidence": "evidence",
+    "fits": "fits",
+    "checks": "checks",
     "models/ali": "ali models",
     "models/avb": "avb models",
     "models/cyclegan": "cyclegan models",
     "models/fgan": "fgan models",
     "models/gan": "gan models",
     "models/infogan": "infogan models",
-    "models/vae": "vae models metrics",
+    "models/vae": "vae models evidence",
 }
 BEST = 5  # tests that are tried before any other, by the mutants that they killed a second
 FIRST = 20  # tests that are tried before all others are even collected

@@ -42,21 +42,6 @@ def tensor(*values):
     return torch.tensor(values, dtype=torch.float64)
 
 
-def best_critic(name, log_u):
-    """v* with h_f(v*) = f'(p/q), solved by hand from the activation of each row."""
-    if name == "kl":
-        return 1 + log_u
-    if name == "pearson":
-        return 2 * torch.expm1(log_u)
-    if name == "neyman":
-        return 2 * log_u
-    if name == "squared_hellinger":
-        return log_u / 2
-    if name == "total_variation":
-        return 100 * torch.sign(log_u)
-    return log_u
-
-
 def samples(v, p, q):
     """Critic outputs v (K,) as two samples in which point k occurs p_k and q_k times."""
     return (v.repeat_interleave(torch.tensor(n)) for n in (p, q))
@@ -105,7 +90,7 @@ def test_the_best_critic_meets_the_divergence(p, q):
     """E17 to E19, E21, E51, E52: at v* the bound is the divergence."""
     log_p, log_q = logs(p, q)
     for name, row in ROWS.items():
-        v_p, v_q = samples(best_critic(name, log_p - log_q), p, q)
+        v_p, v_q = samples(ROWS[name].best(log_p - log_q), p, q)
         truth = row(log_p, log_q).item()
         assert variational(row)(v_p, v_q).item() == pytest.approx(truth, rel=1e-12, abs=1e-12)
     js = jensen_shannon(log_p, log_q).item()
@@ -129,7 +114,7 @@ def test_any_change_of_the_best_critic_loses(name):
     """E17, E19, E21, E51."""
     p, q = D1
     log_p, log_q = logs(p, q)
-    v = best_critic(name, log_p - log_q)
+    v = ROWS[name].best(log_p - log_q)
     bound = variational(ROWS[name])
     best = bound(*samples(v, p, q))
     for change in itertools.product((-0.1, 0.1), repeat=3):
@@ -147,7 +132,7 @@ def test_gradient_of_the_bound_at_the_best_critic_is_that_of_the_divergence(name
     log_q = theta.log_softmax(-1)
     row = ROWS[name]
     (want,) = torch.autograd.grad(row(log_p, log_q), theta, retain_graph=True)
-    v = best_critic(name, log_p - log_q).detach()
+    v = ROWS[name].best(log_p - log_q).detach()
     bound = (log_p.exp() * row.activation(v)).sum() - (log_q.exp() * row.penalty(v)).sum()
     (got,) = torch.autograd.grad(bound, theta)
     torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
@@ -191,7 +176,7 @@ def reparameterised_gradient(name, flip=False):
     x = theta[0] + theta[1] * Z
     log_u = log_mixture(x) - log_model(x, *fixed)
     # The best critic of the total variation is a jump, which no sample feels: take a steep slope.
-    v = 50 * log_u if name == "total_variation" else best_critic(name, log_u)
+    v = 50 * log_u if name == "total_variation" else ROWS[name].best(log_u)
     row = ROWS[name]
     w = NORMAL.log_prob(Z).exp() * DX
     value = (w * row.activation(v)).sum() if flip else -(w * row.penalty(v)).sum()
@@ -206,7 +191,7 @@ def test_no_critic_exceeds_the_divergence_of_two_densities(name):
     frequency, phase, size = random_critics(3, 100, 6, 1, scale=1.0)
     waves = (size * torch.sin(frequency * x + 3 * phase)).sum(1)  # 100 random smooth critics
     truth = ROWS[name](log_p, log_q, dx)
-    best = best_critic(name, log_p - log_q)
+    best = ROWS[name].best(log_p - log_q)
     masses = log_p.exp() * dx, log_q.exp() * dx
     for v in (waves, best + 0.1 * waves):
         assert (weighted(ROWS[name], v, v, *masses) <= truth + 1e-9).all()
@@ -270,7 +255,7 @@ def test_the_generators_gradient_between_two_normals_in_closed_form(name):
     x = theta[0] + theta[1] * Z
     log_u = NORMAL.log_prob(x) - log_model(x, *tensor(m, s))
     w = NORMAL.log_prob(Z).exp() * DX
-    value = -(w * ROWS[name].penalty(best_critic(name, log_u))).sum()
+    value = -(w * ROWS[name].penalty(ROWS[name].best(log_u))).sum()
     got = [slope.item() for slope in torch.autograd.grad(value, theta)]
     assert got == pytest.approx(by_hand(), rel=1e-8)
 
@@ -560,14 +545,16 @@ def test_cycle_is_zero_exactly_for_a_bijection_and_its_inverse():
 
 def errors_of(bound):
     good = torch.zeros(3)
-    with pytest.raises(TypeError, match="v_p must be a floating-point tensor, got torch.int64"):
+    with pytest.raises(TypeError, match="^v_p: expected a floating-point tensor.*torch.int64"):
         bound(torch.zeros(3, dtype=torch.int64), good)
-    with pytest.raises(TypeError, match="v_q must be a floating-point tensor, got float"):
+    with pytest.raises(TypeError, match="^v_q: expected a floating-point tensor.* got float"):
         bound(good, 0.5)
-    with pytest.raises(ValueError, match=r"v_p must be a non-empty sample, got shape \(0,\)"):
+    with pytest.raises(ValueError, match=r"^v_p: expected .*, got shape \(0,\)"):
         bound(torch.zeros(0), good)
-    with pytest.raises(ValueError, match=r"v_q must be a non-empty sample, got shape \(\)"):
+    with pytest.raises(ValueError, match=r"^v_q: expected .*, got shape \(\)"):
         bound(good, torch.tensor(0.0))
+    with pytest.raises(ValueError, match=r"^v_p: expected a sample of at least one, got \(0, 3\)"):
+        bound(torch.zeros(0, 3), good)
     with pytest.raises(ValueError, match=r"broadcast, got \(2, 3\) and \(4, 3\)"):
         bound(torch.zeros(2, 3), torch.zeros(4, 3))
 
@@ -592,17 +579,23 @@ def test_every_leading_dimension_must_broadcast(first, second):
 
 def test_wrong_arguments_are_refused():
     for n, m in ((3, 4), (4, 3)):
-        with pytest.raises(ValueError, match=rf"paired.*got \({n},\) and \({m},\)"):
+        with pytest.raises(
+            ValueError, match=rf"^v_p, v_q: expected pairs.*got \({n},\) and \({m},\)"
+        ):
             relativistic(torch.zeros(n), torch.zeros(m))
     assert relativistic(torch.zeros(1_000), torch.ones(1_000)).item() == pytest.approx(
         -math.log(1 + math.e)
     )
-    with pytest.raises(TypeError, match="f must be an FDivergence, got str"):
+    with pytest.raises(TypeError, match="^f: expected an FDivergence, got str"):
         variational("kl")
-    with pytest.raises(TypeError, match="log_q must be a floating-point tensor"):
+    with pytest.raises(TypeError, match="^log_q: expected a floating-point tensor"):
         mutual_information(torch.zeros(3, dtype=torch.int64), torch.tensor(1.0))
-    with pytest.raises(ValueError, match="log_q must be a non-empty sample"):
+    with pytest.raises(ValueError, match="^log_q: expected a floating-point tensor of shape"):
         mutual_information(torch.zeros(2, 0), torch.tensor(1.0))
+    with pytest.raises(TypeError, match="^entropy: expected a number or a tensor, got str"):
+        mutual_information(torch.zeros(3), "1")
+    with pytest.raises(ValueError, match="^entropy, log_q: expected leading dimensions that"):
+        mutual_information(torch.zeros(4, 3), torch.zeros(3))
     x, y = torch.zeros(2, 3), torch.zeros(4, 5)
     with pytest.raises(
         ValueError, match=r"^x_cycled: expected a tensor of shape \(2, 3\), got shape \(3,\)"
@@ -610,7 +603,7 @@ def test_wrong_arguments_are_refused():
         cycle(x, torch.zeros(3), y, y)
     with pytest.raises(ValueError, match=r"^y_cycled: expected a tensor of shape \(4, 5\)"):
         cycle(x, x, y, torch.zeros(4, 1))
-    with pytest.raises(ValueError, match="x must be a non-empty sample"):
+    with pytest.raises(ValueError, match="^x: expected a sample of at least one"):
         cycle(torch.zeros(0, 3), torch.zeros(0, 3), y, y)
     with pytest.raises(ValueError, match=r"^y: expected a batch of samples of 2 dimensions"):
         cycle(torch.zeros(2, 3, 1), torch.zeros(2, 3, 1), y, y, 2)

@@ -135,9 +135,10 @@ def test_another_shape_is_a_value_error(shape) -> None:
 
 def test_an_empty_tensor_is_refused_unless_it_may_be_empty() -> None:
     assert checks.floating("x", torch.zeros(0, 3), "N 3", empty=True).shape == (0, 3)
-    for shape in ("N 3", "...", "... 3"):
+    for shape in ("N 3", "... N 3", "N d"):
         with pytest.raises(ValueError, match=r"got shape \(0, 3\)$"):
             checks.floating("x", torch.zeros(0, 3), shape)
+    assert checks.floating("x", torch.zeros(0, 3), "... 3").shape == (0, 3)  # no replica at all
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,16 @@ def test_classes_are_wide_whatever_came(dtype) -> None:
 def test_no_classes(x, error) -> None:
     with pytest.raises(error, match="^c: expected"):
         checks.classes("c", x, "N", 3)
+
+
+def test_a_precision_is_a_floating_type() -> None:
+    assert checks.precision("dtype", torch.float64) == torch.float64
+    for dtype in (torch.int64, torch.bool, torch.complex64):
+        with pytest.raises(ValueError, match="^dtype: expected a floating-point type, got torch"):
+            checks.precision("dtype", dtype)
+    for dtype in ("float32", None, float, np.float32):
+        with pytest.raises(TypeError, match="^dtype: expected a floating-point type, got"):
+            checks.precision("dtype", dtype)
 
 
 def test_leading_dimensions_broadcast() -> None:
@@ -247,8 +258,8 @@ def test_a_law_has_the_events_of_the_data() -> None:
 
 def test_bounds_need_torch_alone() -> None:
     """`import gannotes.bounds` where nothing but torch and what torch needs can be imported."""
-    blocked = """numpy matplotlib tqdm safetensors joblib anywidget ipywidgets traitlets IPython submitit
-        scipy hypothesis""".split()
+    blocked = ["numpy", "matplotlib", "tqdm", "safetensors", "joblib", "anywidget", "ipywidgets"]
+    blocked += ["traitlets", "IPython", "submitit", "scipy", "hypothesis"]
     code = f"""
 import sys
 for name in {blocked!r}:

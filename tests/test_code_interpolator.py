@@ -101,15 +101,23 @@ MISTAKES: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "array": (TypeError, "codes: expected a tensor", {"codes": codes().numpy()}),
     "shape": (ValueError, r"codes: expected shape \(N, k\)", {"codes": codes()[0]}),
     "many": (ValueError, "codes: expected at most 24", {"codes": torch.zeros(25, 4)}),
-    "large": (ValueError, "codes: one is not finite in torch.float16", {"codes": 1e5 * codes()}),
+    "large": (
+        ValueError,
+        "codes: expected numbers that are finite in torch.float16",
+        {"codes": 1e5 * codes()},
+    ),
     "labels": (ValueError, r"labels: expected .* shape \(5,\)", {"labels": LABELS[1:]}),
-    "images": (ValueError, "images: expected shape", {"images": images()[1:]}),
-    "flat": (ValueError, "images: expected shape", {"images": images().flatten(1)}),
-    "decoder": (ValueError, "^decoder: its Linear takes 4", {"codes": torch.zeros(5, 3)}),
-    "first": (ValueError, "first: expected an image from 0 to 4", {"first": 5}),
-    "second": (ValueError, "second: expected an image from 0 to 4", {"second": -1}),
+    "images": (ValueError, "images: expected", {"images": images()[1:]}),
+    "flat": (ValueError, "images: expected", {"images": images().flatten(1)}),
+    "decoder": (
+        ValueError,
+        "^decoder: expected 4 features or channels for its Linear",
+        {"codes": torch.zeros(5, 3)},
+    ),
+    "first": (ValueError, "first: expected an integer from 0 to 4", {"first": 5}),
+    "second": (ValueError, "second: expected an integer from 0 to 4", {"second": -1}),
     "t": (ValueError, "t: expected a number from 0 to 1", {"t": 1.5}),
-    "steps": (ValueError, "steps: expected 2 to 15", {"steps": 1}),
+    "steps": (ValueError, "steps: expected an integer from 2 to 15", {"steps": 1}),
 }
 
 

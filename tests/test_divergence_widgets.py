@@ -146,12 +146,12 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "row": (
         ValueError,
-        "row: expected one of kl, .* got 'js'",
+        "row: expected one of 'kl', .* got 'js'",
         lambda: DivergenceExplorer(P, Q, row="js"),
     ),
     "a": (
         ValueError,
-        "a: expected a number from -2 to 3, got nan",
+        "a: expected a finite number from -2 to 3, got nan",
         lambda: DivergenceExplorer(P, Q, a=float("nan")),
     ),
     "limits": (
@@ -159,11 +159,15 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
         "limits: expected low < high",
         lambda: DivergenceExplorer(P, Q, limits=(1, 1)),
     ),
-    "f": (ValueError, "f: expected one of kl, .* got 'js'", lambda: CriticExplorer(P, Q, f="js")),
-    "knots": (ValueError, "knots: expected 2 to 25, got 1", lambda: CriticExplorer(P, Q, knots=1)),
+    "f": (ValueError, "f: expected one of 'kl', .* got 'js'", lambda: CriticExplorer(P, Q, f="js")),
+    "knots": (
+        ValueError,
+        "knots: expected an integer from 2 to 25, got 1",
+        lambda: CriticExplorer(P, Q, knots=1),
+    ),
     "v": (
         ValueError,
-        r"v: expected shape \(9,\), got \(3,\)",
+        r"v: expected .* of shape \(9,\), got shape \(3,\)",
         lambda: CriticExplorer(P, Q, v=torch.zeros(3)),
     ),
     "outputs": (

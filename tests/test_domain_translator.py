@@ -131,8 +131,8 @@ MISTAKES: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     ),
     "many": (ValueError, "N from 1 to 24", {"examples": pairs(25)}),
     "labels": (ValueError, r"labels: expected .* shape \(3,\)", {"labels": LABELS[1:]}),
-    "G": (TypeError, "G: expected an nn.Sequential", {"G": nn.Conv2d(1, 1, 1)}),
-    "F": (TypeError, "^F: the browser cannot run", {"F": nn.Sequential(nn.GELU())}),
+    "G": (TypeError, "G: expected a Sequential", {"G": nn.Conv2d(1, 1, 1)}),
+    "F": (TypeError, "^F: expected layers that the browser knows", {"F": nn.Sequential(nn.GELU())}),
     "larger": (
         ValueError,
         "^F: expected images .* examples' shape",
@@ -140,9 +140,9 @@ MISTAKES: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     ),
     "range": (ValueError, "G, F: expected the same range", {"F": nn.Sequential(nn.Tanh())}),
     "names": (ValueError, "names: expected two different", {"names": ("digit", "digit")}),
-    "pens": (ValueError, "pens: expected two radii", {"pens": (0.0, 1.0)}),
-    "margin": (ValueError, "margin: expected less than half", {"margin": 4}),
-    "example": (ValueError, "example: expected one from 0 to 2", {"example": 3}),
+    "pens": (ValueError, "pens: expected a positive number of at most", {"pens": (0.0, 1.0)}),
+    "margin": (ValueError, "margin: expected an integer from 0 to 3", {"margin": 4}),
+    "example": (ValueError, "example: expected an integer from 0 to 2", {"example": 3}),
 }
 
 

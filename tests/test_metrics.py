@@ -8,14 +8,13 @@ import pytest
 import torch
 from scipy import integrate, stats
 from scipy.spatial import cKDTree
-from torch.distributions import Independent, MultivariateNormal, Normal, StudentT
+from torch.distributions import Independent, Normal
 
-from gannotes import metrics, nets
-from gannotes.distributions import Bernoulli, Gaussian, gaussian_fit, standard_normal
+from gannotes import metrics
+from gannotes.distributions import standard_normal
+from gannotes.evidence import annealed_importance_sampling, importance_weighted
 from gannotes.metrics import (
-    annealed_importance_sampling,
     class_shares,
-    importance_weighted,
     inception_score,
     kernel_density,
     mode_coverage,
@@ -24,8 +23,6 @@ from gannotes.metrics import (
     standard_error,
     wasserstein_1d,
 )
-from gannotes.models.vae import VAE
-from gannotes.samples import gauss_hermite, log_marginal
 
 F64 = torch.float64
 
@@ -134,9 +131,9 @@ def test_select_bandwidth_maximises_the_validation_density():
 
 def test_select_bandwidth_refuses_an_end_of_the_range():
     x = randn(100, 1)
-    with pytest.raises(ValueError, match="^bandwidths: the best, 0.05, is an end of the range"):
+    with pytest.raises(ValueError, match="^bandwidths: expected .* of which 0.05 is best"):
         select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05])
-    with pytest.raises(ValueError, match="^bandwidths: the best, 0.05, is an end of the range"):
+    with pytest.raises(ValueError, match="^bandwidths: expected .* of which 0.05 is best"):
         select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.03, 0.05])
     assert select_bandwidth(x[:50], x[50:], [0.01, 0.02, 0.05], strict=False) == 0.05
 
@@ -228,196 +225,6 @@ def test_wasserstein_equals_scipy(n):
 # Evidence
 
 
-def linear_gaussian(d, k, n, sd, seed=0):
-    """A model whose evidence, posterior mean and best diagonal Gaussian have closed forms."""
-    torch.manual_seed(seed)
-    W, noise = torch.randn(d, k, dtype=F64), torch.tensor(sd, dtype=F64)
-    p = MultivariateNormal(torch.zeros(d, dtype=F64), W @ W.T + sd**2 * torch.eye(d, dtype=F64))
-    x, p_0 = p.sample((n,)), standard_normal(k, W)
-
-    def log_joint(z):
-        return p_0.log_prob(z) + Independent(Normal(z @ W.T, noise), 1).log_prob(x)
-
-    precision = torch.eye(k, dtype=F64) + W.T @ W / sd**2
-    mean = x @ W @ precision.inverse() / sd**2
-    q = Independent(Normal(mean, precision.diag().rsqrt().expand_as(mean)), 1)
-    return log_joint, q, p_0.expand((n,)), p.log_prob(x), MultivariateNormal(mean, precision)
-
-
-@pytest.mark.parametrize(("d", "k"), [(1, 1), (3, 2), (12, 4)])
-def test_both_estimates_of_the_evidence_are_exact_on_linear_gaussian_models(d, k):
-    """I10."""
-    log_joint, q, _, exact, _ = linear_gaussian(d, k, 10, 0.6)
-    for found in (
-        importance_weighted(log_joint, q, 3000),
-        annealed_importance_sampling(log_joint, q, temperatures=60).log_p,
-    ):
-        assert found.shape == (10,)
-        assert found.mean().item() == pytest.approx(exact.mean().item(), abs=0.05)
-        torch.testing.assert_close(found, exact, atol=0.3, rtol=0)
-
-
-def test_annealing_is_right_where_importance_weights_are_not():
-    """Eight latents, from twice and from half the posterior's spread: weights degenerate."""
-    log_joint, q, _, exact, _ = linear_gaussian(20, 8, 10, 0.5)
-    bad = Independent(Normal(q.mean + 2 * q.stddev, q.stddev / 2), 1)
-    weighted = importance_weighted(log_joint, bad, 200).mean() - exact.mean()
-    annealed = annealed_importance_sampling(log_joint, bad, temperatures=100).log_p - exact
-    assert weighted < -3
-    assert abs(annealed.mean()) < 0.3
-
-
-def test_annealing_from_the_base_distribution_in_one_dimension():
-    """I10: z ~ N(0, 1), x | z ~ N(1.5 z + 0.3, 0.25), x = 1.2: log p(x) = -1.539083899."""
-    torch.manual_seed(0)
-    p_0 = standard_normal(1, torch.zeros(1, dtype=F64))
-
-    def log_joint(z):
-        return p_0.log_prob(z) + Normal(1.5 * z + 0.3, 0.5).log_prob(torch.tensor(1.2)).sum(-1)
-
-    found = annealed_importance_sampling(log_joint, p_0, chains=300, temperatures=50)
-    assert found.log_p.item() == pytest.approx(-1.539083899, abs=0.05)
-    posterior = Normal(0.54, 0.1**0.5)
-    assert found.z.mean().item() == pytest.approx(posterior.mean.item(), abs=0.1)
-    assert found.z.std().item() == pytest.approx(posterior.stddev.item(), abs=0.1)
-
-
-def test_annealed_weights_are_unbiased_for_any_number_of_temperatures():
-    """I10: the average weight is p(x), though five temperatures leave the chains far behind."""
-    torch.manual_seed(0)
-    log_joint, _, p_0, exact, _ = linear_gaussian(3, 2, 1, 0.6)
-    chains = 40_000
-    found = annealed_importance_sampling(log_joint, p_0, chains, temperatures=5, leapfrog=3)
-    ratio = (found.log_weights - exact).exp()
-    error = ratio.std().item() / math.sqrt(chains)
-    assert error < 0.05
-    assert ratio.mean().item() == pytest.approx(1, abs=4 * error)
-    assert (found.log_weights.mean() - exact).item() < -0.3
-
-
-def test_a_move_leaves_its_target_invariant():
-    """I10: heavy tails, each temperature the same density: draws stay draws, weights constant."""
-    torch.manual_seed(0)
-    q = Independent(StudentT(torch.full((1,), 6.0, dtype=F64), 1.0, 2.0), 1)
-    found = annealed_importance_sampling(
-        lambda z: q.log_prob(z) - 3.0, q, chains=4000, temperatures=30, leapfrog=4
-    )
-    torch.testing.assert_close(found.log_weights, torch.full((4000,), -3.0, dtype=F64))
-    assert stats.kstest(found.z[:, 0].numpy(), stats.t(6, 1, 2).cdf).pvalue > 0.01
-
-
-def test_annealing_is_the_algorithm_written_by_hand():
-    """I10: Neal's weights, leapfrog steps of random length, Metropolis, tuning."""
-    mean, sd = torch.tensor([0.5, -1.0], dtype=F64), torch.tensor([0.8, 1.5], dtype=F64)
-    q = Independent(Normal(mean.expand(4, 2), sd), 1)
-
-    def log_joint(z):
-        return -(z**4).sum(-1) / 4 + 1.7
-
-    torch.manual_seed(5)
-    log_weights, last, acceptance, used = metrics._anneal(log_joint, q, 3, 3, 2, None)
-
-    torch.manual_seed(5)
-    z, log_step = q.sample((3,)), torch.full((4,), 0.3, dtype=F64).log()
-    log_w, accepted = torch.zeros(3, 4, dtype=F64), torch.zeros(3, 4, dtype=F64)
-    for turn, beta in enumerate((1 / 3, 2 / 3, 1.0)):
-        log_w += (log_joint(z) - q.log_prob(z)) / 3
-        torch.testing.assert_close(used[turn], log_step)
-
-        def energy(z, v, beta=beta):
-            return v.square().sum(-1) / 2 - (1 - beta) * q.log_prob(z) - beta * log_joint(z)
-
-        def slope(z, beta=beta):
-            return (1 - beta) * (mean - z) / sd**2 - beta * z**3
-
-        first = torch.randn(3, 4, 2, dtype=F64)
-        h = log_step.exp()[:, None] * sd * (0.5 + torch.rand(3, 4, dtype=F64))[..., None]
-        new, v = z, first
-        for _ in range(2):
-            v = v + h / 2 * slope(new)
-            new = new + h * v
-            v = v + h / 2 * slope(new)
-        probability = (energy(z, first) - energy(new, v)).exp().clamp(max=1)
-        accept = torch.rand(3, 4, dtype=F64) < probability
-        z = torch.where(accept[..., None], new, z)
-        accepted += probability / 3
-        log_step = log_step + 0.2 * (probability.mean(0) - 0.65)
-    torch.testing.assert_close(log_weights, log_w)
-    torch.testing.assert_close(last, z)
-    torch.testing.assert_close(acceptance, accepted.mean(0))
-    assert 0.3 < acceptance.mean() < 1
-    steps = [torch.full((4,), math.log(size), dtype=F64) for size in (0.1, 0.2, 0.3, 0.4)]
-    taken = metrics._anneal(log_joint, q, 3, 4, 2, steps)[-1]
-    assert [step.tolist() for step in taken] == [step.tolist() for step in steps]
-
-
-def test_the_pilots_find_the_acceptance_that_is_asked_for():
-    log_joint, q, _, _, _ = linear_gaussian(20, 8, 5, 0.5)
-    found = annealed_importance_sampling(log_joint, q, temperatures=100)
-    assert found.acceptance.tolist() == pytest.approx([0.65] * 5, abs=0.1)
-
-
-def test_two_modes_are_both_counted():
-    """x | z ~ N(z^2, 0.3^2): a posterior with two modes, its evidence by quadrature."""
-    torch.manual_seed(0)
-    x, p_0 = torch.tensor([0.5, 1.0, 2.0], dtype=F64), standard_normal(1, torch.zeros(1).double())
-
-    def log_joint(z):
-        return p_0.log_prob(z) + Normal(z[..., 0] ** 2, 0.3).log_prob(x)
-
-    nodes = torch.linspace(-8, 8, 4001, dtype=F64).unsqueeze(-1)
-    exact = log_marginal(
-        lambda z: Normal(z[:, 0] ** 2, 0.3).log_prob(x.unsqueeze(-1)),
-        nodes,
-        p_0.log_prob(nodes) + math.log(16 / 4000),
-    )
-    q = gaussian_fit(torch.stack([x.sqrt(), -x.sqrt()]).unsqueeze(-1))
-    found = annealed_importance_sampling(log_joint, q, chains=1000, temperatures=100)
-    torch.testing.assert_close(found.log_p, exact, atol=0.15, rtol=0)
-    assert found.log_p.mean().item() == pytest.approx(exact.mean().item(), abs=0.05)
-    assert (found.z[..., 0] > 0).double().mean().item() == pytest.approx(0.5, abs=0.05)
-    torch.testing.assert_close(importance_weighted(log_joint, q), exact, atol=0.1, rtol=0)
-
-
-def test_a_bernoulli_vae_against_quadrature():
-    """I10."""
-    torch.manual_seed(0)
-    vae = VAE(
-        Gaussian(nets.mlp(6, 8, 2)), Bernoulli(nets.mlp(1, 8, 6)), standard_normal(1)
-    ).double()
-    vae.p_0 = standard_normal(1, torch.zeros(1, dtype=F64))
-    x = torch.bernoulli(torch.full((4, 6), 0.5, dtype=F64))
-    nodes, log_weights = gauss_hermite(100)
-    with torch.no_grad():
-        exact = log_marginal(
-            lambda z: vae.decoder(z.unsqueeze(1)).log_prob(x).T, nodes, log_weights
-        )
-    q = vae.encoder(x)  # part of a graph, and so is the decoder
-    found = annealed_importance_sampling(lambda z: vae.log_joint(x, z), q, temperatures=50)
-    weighted = importance_weighted(lambda z: vae.log_joint(x, z), q)
-    for log_p in (found.log_p, weighted):
-        assert not log_p.requires_grad
-        torch.testing.assert_close(log_p, exact, atol=0.05, rtol=0)
-    assert all(parameter.grad is None for parameter in vae.parameters())
-
-
-def test_chunks_use_every_sample_once():
-    seen = []
-
-    def log_joint(z):
-        seen.append(z)
-        return z.sum(-1)
-
-    q = standard_normal(2).expand((3,))
-    found = importance_weighted(log_joint, q, samples=20, chunk=8)
-    assert [len(part) for part in seen] == [8, 8, 4]
-    z = torch.cat(seen)
-    importance_weighted(log_joint, q, samples=10, chunk=3)
-    assert [len(part) for part in seen[3:]] == [3, 3, 3, 1]
-    expected = (z.sum(-1) - q.log_prob(z)).double().exp().mean(0).log()
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
-
-
 # Errors
 
 
@@ -428,64 +235,94 @@ def sum_of(z):
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: mode_coverage(torch.zeros(3, 1), MODES, 0.1), "samples must"),
-        (lambda: mode_coverage(torch.zeros(2), MODES, 0.1), "samples must"),
-        (lambda: mode_coverage(torch.zeros(3, 3), MODES, 0.1), "samples must"),
-        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(2), 0.1), "samples must"),
-        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(1, 3, 2), 0.1), "samples must"),
-        (lambda: mode_coverage(torch.zeros(0, 2), MODES, 0.1), "samples and modes must"),
-        (lambda: mode_coverage(torch.zeros(3, 0, 2), MODES, 0.1), "samples and modes must"),
-        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(0, 2), 0.1), "samples and modes"),
+        (lambda: mode_coverage(torch.zeros(3, 1), MODES, 0.1), "samples: expected"),
+        (lambda: mode_coverage(torch.zeros(2), MODES, 0.1), "samples: expected"),
+        (lambda: mode_coverage(torch.zeros(3, 3), MODES, 0.1), "samples: expected"),
+        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(2), 0.1), "modes: expected"),
+        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(1, 3, 2), 0.1), "modes: expected"),
+        (lambda: mode_coverage(torch.zeros(0, 2), MODES, 0.1), "samples: expected"),
+        (lambda: mode_coverage(torch.zeros(3, 0, 2), MODES, 0.1), "samples: expected"),
+        (lambda: mode_coverage(torch.zeros(3, 2), torch.zeros(0, 2), 0.1), "modes: expected"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, math.inf), "sd"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 1.0, float("inf")), "radius"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 0.0), "sd"),
         (lambda: mode_coverage(torch.zeros(3, 2), MODES, 1.0, math.nan), "radius"),
-        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(3), torch.zeros(3, 3), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(2), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(1, 3, 2), torch.zeros(3, 2), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(1, 3, 2), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3, 1), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(3, 1), torch.zeros(3, 2), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(0, 2), torch.zeros(3, 2), 1.0), "samples and test"),
-        (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(0, 2), 1.0), "samples and test"),
+        (
+            lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(3), torch.zeros(3, 3), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(3, 2), torch.zeros(2), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(1, 3, 2), torch.zeros(3, 2), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(3, 2), torch.zeros(1, 3, 2), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3, 1), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(3, 1), torch.zeros(3, 2), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(0, 2), torch.zeros(3, 2), 1.0),
+            "(samples|test):",
+        ),
+        (
+            lambda: kernel_density(torch.zeros(3, 2), torch.zeros(0, 2), 1.0),
+            "(samples|test):",
+        ),
         (lambda: kernel_density(torch.zeros(3, 2), torch.zeros(3, 2), -1.0), "bandwidth"),
-        (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(0, 2), [1.0]), "samples and val"),
+        (
+            lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(0, 2), [1.0]),
+            "validation:",
+        ),
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), []), "bandwidths"),
         (lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), [0.0]), "bandwidths"),
         (
             lambda: select_bandwidth(torch.zeros(3, 2), torch.zeros(3, 2), [0.1, 1.0, -1.0]),
-            "bandwidths must",
+            "bandwidths: expected",
         ),
         (lambda: standard_error(torch.zeros(3, 1)), "values"),
-        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 1)), "x and reference"),
+        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 1)), "reference: expected"),
         (lambda: standard_error(torch.tensor(1.0)), "values"),
-        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 4), "k must"),
-        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 0), "k must"),
-        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 1.0), "k must"),
+        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 4), "k: expected"),
+        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 0), "k: expected"),
+        (lambda: nearest_neighbours(torch.zeros(3, 2), torch.zeros(3, 2), 1.0), "k: expected"),
         (lambda: class_shares(torch.zeros(3)), "logits"),
         (lambda: class_shares(torch.zeros(0, 3)), "logits"),
-        (lambda: inception_score(torch.zeros(3)), "logits must be"),
-        (lambda: inception_score(torch.zeros(0, 3)), "logits must be"),
-        (lambda: inception_score(torch.tensor([[0.0, math.nan]])), "logits must have"),
-        (lambda: wasserstein_1d(torch.zeros(0), torch.zeros(1)), "x and y must"),
-        (lambda: wasserstein_1d(torch.zeros(1), torch.zeros(0)), "x and y must"),
-        (lambda: wasserstein_1d(torch.tensor(0.0), torch.zeros(1)), "x and y must"),
-        (lambda: wasserstein_1d(torch.zeros(1), torch.tensor(0.0)), "x and y must"),
-        (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(3, 1)), "x and y: leading"),
-        (lambda: wasserstein_1d(torch.zeros(2, 3, 1), torch.zeros(2, 1)), "x and y: leading"),
-        (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(2, 3, 1)), "x and y: leading"),
-        (lambda: importance_weighted(sum_of, standard_normal(2), 0), "samples must"),
-        (lambda: importance_weighted(sum_of, standard_normal(2), True), "samples must"),
-        (lambda: importance_weighted(sum_of, standard_normal(2), 1.0), "samples must"),
-        (lambda: importance_weighted(sum_of, standard_normal(2), 1, 0), "chunk must"),
+        (lambda: inception_score(torch.zeros(3)), "logits: expected"),
+        (lambda: inception_score(torch.zeros(0, 3)), "logits: expected"),
+        (lambda: inception_score(torch.tensor([[0.0, math.nan]])), "logits: expected rows"),
+        (lambda: wasserstein_1d(torch.zeros(0), torch.zeros(1)), "[xy]: expected"),
+        (lambda: wasserstein_1d(torch.zeros(1), torch.zeros(0)), "[xy]: expected"),
+        (lambda: wasserstein_1d(torch.tensor(0.0), torch.zeros(1)), "[xy]: expected"),
+        (lambda: wasserstein_1d(torch.zeros(1), torch.tensor(0.0)), "[xy]: expected"),
+        (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(3, 1)), "x, y: expected leading"),
+        (lambda: wasserstein_1d(torch.zeros(2, 3, 1), torch.zeros(2, 1)), "x, y: expected leading"),
+        (lambda: wasserstein_1d(torch.zeros(2, 1), torch.zeros(2, 3, 1)), "x, y: expected leading"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), 0), "samples: expected"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), True), "samples: expected"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), 1.0), "samples: expected"),
+        (lambda: importance_weighted(sum_of, standard_normal(2), 1, 0), "chunk: expected"),
         (lambda: importance_weighted(lambda z: z, standard_normal(2)), "log_joint: expected one"),
         (lambda: importance_weighted(torch.sum, standard_normal(2)), "log_joint: expected one"),
         (
             lambda: importance_weighted(lambda z: z, standard_normal(2).expand((3,)), 4),
             r"log_joint: .* shape \(4, 3\), got \(4, 3, 2\)",
         ),
-        (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 0), "chains must"),
+        (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 0), "chains: expected"),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 0), "temperatures"),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 1, 0), "leapfrog"),
         (lambda: annealed_importance_sampling(sum_of, standard_normal(2), 1, 1, 1, 0), "pilots"),
@@ -499,7 +336,7 @@ def sum_of(z):
     ],
 )
 def test_errors_name_the_argument(call, name):
-    with pytest.raises(ValueError, match=f"^{name}"):
+    with pytest.raises((TypeError, ValueError), match=f"^{name}"):
         call()
 
 
@@ -554,21 +391,6 @@ def test_shares_of_replicas_with_more_samples_than_classes():
         assert confidence[s] == pytest.approx(sure.item())
 
 
-def test_no_chain_moves_to_where_the_density_is_not_a_number():
-    q = Independent(Normal(torch.zeros(4, 1, dtype=F64), 1.0), 1)
-
-    def log_joint(z):
-        return torch.where(z.abs() > 4, math.nan, -z.square() / 2).sum(-1)
-
-    torch.manual_seed(0)
-    start = metrics._point(log_joint, q, torch.zeros(3, 4, 1, dtype=F64))
-    step = torch.full((4, 1), 1e4, dtype=F64)
-    for leapfrog in (1, 2):
-        end, probability = metrics._move(log_joint, q, start, 0.5, step, leapfrog)
-        assert torch.equal(probability, torch.zeros(3, 4, dtype=F64))
-        assert torch.equal(end.z, start.z)
-
-
 def test_no_replica_at_all_is_no_error():
     assert wasserstein_1d(torch.zeros(0, 3), torch.zeros(0, 2)).shape == (0,)
 
@@ -594,8 +416,8 @@ def test_the_smallest_input_that_is_accepted():
 def test_the_range_of_bandwidths_has_two_ends():
     x = randn(100, 1)
     for candidates in ([0.3, 30.0, 60.0], [0.3]):
-        ends = rf"0.3, is an end of the range 0.3 to {candidates[-1]:.4g}; widen"
-        with pytest.raises(ValueError, match=f"^bandwidths: the best, {ends}"):
+        ends = rf"got 0.3 to {candidates[-1]:.4g}, of which 0.3 is best; widen"
+        with pytest.raises(ValueError, match=f"^bandwidths: expected .*, {ends}"):
             select_bandwidth(x[:50], x[50:], candidates)
     assert select_bandwidth(x[:50], x[50:], [0.001, 0.3, 30.0]) == 0.3
 
@@ -654,7 +476,7 @@ def test_segmentation_scores_at_their_ends_and_without_an_absent_class():
 
 def test_segmentation_scores_refuse_what_does_not_fit():
     truth = torch.tensor([0, 1])
-    with pytest.raises(ValueError, match=r"predicted, truth: expected equal shapes .* \(3,\)"):
+    with pytest.raises(ValueError, match=r"predicted, truth: expected equal shapes, got \(3,\)"):
         metrics.segmentation_scores(torch.zeros(3, dtype=torch.int64), truth, 2)
     with pytest.raises(ValueError, match="truth: expected classes from 0 to 0, got 0 to 1"):
         metrics.segmentation_scores(torch.zeros_like(truth), truth, 1)
@@ -666,7 +488,7 @@ def test_segmentation_scores_refuse_what_does_not_fit():
         metrics.segmentation_scores(truth, -truth, 2)
     with pytest.raises(ValueError, match="predicted: expected classes from 0 to 2, got 0 to 4"):
         metrics.segmentation_scores(4 * truth, truth, 3)
-    with pytest.raises(ValueError, match="at least one pixel"):
+    with pytest.raises(ValueError, match="^truth: expected a tensor of integers"):
         metrics.segmentation_scores(truth[:0], truth[:0], 2)
     with pytest.raises(ValueError, match="expected equal shapes"):
         metrics.segmentation_scores(truth[:1], truth, 2)
@@ -708,7 +530,7 @@ def test_mutual_information_gap_has_its_known_answers():
 
 def test_codes_and_factors_that_do_not_fit_are_refused():
     x = torch.rand(5, 2)
-    with pytest.raises(ValueError, match=r"x and y must be \(\.\.\., N, K\)"):
+    with pytest.raises(ValueError, match=r"^x, y: expected the same"):
         metrics.rank_correlation(x, torch.rand(4, 2))
     for first, second in (
         (x[:, 0], x[:, 0]),
@@ -717,23 +539,68 @@ def test_codes_and_factors_that_do_not_fit_are_refused():
         (x.expand(3, 5, 2), x),
         (x.expand(3, 5, 2), x.expand(2, 5, 2)),
     ):
-        with pytest.raises(ValueError, match=r"x and y must be \(\.\.\., N, K\).* not empty"):
+        with pytest.raises(ValueError, match=r"^(x|y|x, y): expected"):
             metrics.rank_correlation(first, second)
-    with pytest.raises(ValueError, match="x must be finite, got inf"):
+    with pytest.raises(ValueError, match="^x: expected finite numbers, got inf"):
         metrics.rank_correlation(torch.tensor([[1.0], [math.inf]]), x[:2])
-    with pytest.raises(ValueError, match="x must be finite, got inf"):
+    with pytest.raises(ValueError, match="^x: expected finite numbers, got inf"):
         metrics.rank_correlation(x / 0, x)
-    with pytest.raises(ValueError, match="y must be finite, got nan"):
+    with pytest.raises(ValueError, match="^y: expected finite numbers, got nan"):
         metrics.rank_correlation(x, x * math.nan)
-    with pytest.raises(ValueError, match="y: a column is constant, and has no ranks"):
+    with pytest.raises(ValueError, match="^y: expected columns that vary"):
         metrics.rank_correlation(x, torch.ones(5, 1))
-    with pytest.raises(ValueError, match="codes must have two columns or more"):
+    with pytest.raises(ValueError, match="^codes: expected two columns or more"):
         metrics.mutual_information_gap(x[:, :1], x)
-    with pytest.raises(ValueError, match="codes must have two columns or more"):
+    with pytest.raises(ValueError, match="^codes: expected two columns or more"):
         metrics.mutual_information_gap(x.expand(3, 5, 2)[..., :1], x.expand(3, 5, 2))
     for bins in (9, 6, 1, 2.0, True):
-        with pytest.raises(ValueError, match=f"bins must be an integer from 2 to 5, got {bins}"):
+        with pytest.raises((TypeError, ValueError), match="^bins: expected an integer from 2 to 5"):
             metrics.mutual_information_gap(x, x, bins=bins)
     assert metrics.mutual_information_gap(x, x, bins=5).shape == ()
-    with pytest.raises(ValueError, match="factors: a column is constant, and has no entropy"):
+    with pytest.raises(ValueError, match="^factors: expected columns that vary"):
         metrics.mutual_information_gap(x, torch.ones(5, 1), bins=2)
+
+
+# Types and numbers that once passed through in silence
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_narrow_labels_do_not_wrap(dtype):
+    labels = torch.arange(20).to(dtype)  # 20 * 19 + 19 is beyond a byte
+    assert metrics.segmentation_scores(labels, labels, 20) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_half_precision_is_computed_in_full(dtype):
+    x = randn(50, 2).to(dtype)
+    wide = x.double()
+    for function in (class_shares, inception_score):
+        found, want = function(x), function(wide)
+        found, want = (part if isinstance(part, tuple) else (part,) for part in (found, want))
+        for a, b in zip(found, want, strict=True):
+            assert a.dtype == dtype
+            torch.testing.assert_close(a.double(), b, rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_a_sample_that_is_no_number_is_never_counted(share):
+    """Once a tenth of good points among NaN had a quality of 0.1, and one captured mode."""
+    x = MODES.repeat(10, 1)
+    x[: int(share * len(x))] = math.nan
+    for call in (
+        lambda: mode_coverage(x, MODES, 0.1),
+        lambda: select_bandwidth(x, MODES, [0.1, 0.2, 0.3], strict=False),
+        lambda: nearest_neighbours(x, MODES),
+        lambda: wasserstein_1d(x[:, 0], MODES[:, 0]),
+    ):
+        with pytest.raises(ValueError, match="^(samples|x): expected finite numbers, got nan"):
+            call()
+    with pytest.raises(ValueError, match="^logits: expected rows with a softmax"):
+        class_shares(x)
+
+
+def test_a_density_under_a_narrow_kernel_is_a_number():
+    found = kernel_density(MODES, MODES + 0.1, 1e-150)
+    assert found.isfinite().all()
+    with pytest.raises(ValueError, match="^bandwidth: expected a number from 1e-150"):
+        kernel_density(MODES, MODES, 1e-200)

@@ -146,5 +146,7 @@ def test_spectral_normalisation_bounds_every_layer_and_leaves_the_gradient_alive
 def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="widths: expected an input and an output dimension, got"):
         nets.mlp(3)
-    with pytest.raises(ValueError, match=r"x: expected shape \(S, N, d\) with S = 3 replicas, got"):
+    with pytest.raises(
+        ValueError, match=r"x: expected shape \(S, N, d\) with S = 3 replicas and d = 2, got"
+    ):
         nets.mlp(2, 1, replicas=3)(torch.zeros(4, 5, 2))

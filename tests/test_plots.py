@@ -138,7 +138,7 @@ def test_replicas_fill_panels_in_order():
 
 
 def test_replicas_refuse_too_few_panels():
-    with pytest.raises(ValueError, match="axes has 2 panels, samples has 3"):
+    with pytest.raises(ValueError, match="^axes: expected a panel for each of 3, got 2"):
         plots.replicas(Figure().subplots(1, 2), torch.zeros(3, 4, 2))
 
 
@@ -163,9 +163,13 @@ def test_image_grid_takes_colour_and_unchannelled_images(ax):
 @pytest.mark.parametrize(
     ("images", "places", "message"),
     [
-        (torch.zeros(5, 1, 2, 2), {"rows": 2, "columns": 2}, "2 x 2, too few for 5"),
-        (torch.zeros(5, 2, 2, 2), {}, r"images has shape \(5, 2, 2, 2\)"),
-        (torch.zeros(5, 2), {}, r"images has shape \(5, 2\)"),
+        (
+            torch.zeros(5, 1, 2, 2),
+            {"rows": 2, "columns": 2},
+            "expected 5 places or more, got 2 x 2",
+        ),
+        (torch.zeros(5, 2, 2, 2), {}, r"^images: expected .*, got \(5, 2, 2, 2\)"),
+        (torch.zeros(5, 2), {}, r"^images: expected .*, got shape \(5, 2\)"),
     ],
 )
 def test_image_grid_refuses(ax, images, places, message):
@@ -192,7 +196,7 @@ def test_history_of_one_run_has_no_band(ax):
 
 
 def test_history_refuses_three_dimensions(ax):
-    with pytest.raises(ValueError, match=r"series has shape \(2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"^series: expected .* got \(2, 3, 4\)"):
         plots.history(ax, torch.zeros(2, 3, 4))
 
 

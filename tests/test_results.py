@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 
 from gannotes import results
 from gannotes.divergences import F_DIVERGENCES
@@ -19,15 +20,89 @@ def test_what_is_written_comes_back_to_six_digits(tmp_path):
 
 def test_tables_without_rows_or_with_other_keys_are_refused_and_nothing_is_written(tmp_path):
     path = tmp_path / "t.csv"
-    with pytest.raises(ValueError, match="rows: expected at least one, got none"):
+    with pytest.raises(ValueError, match="^rows: expected at least one with a column, got none"):
         results.write(path, [])
     with pytest.raises(ValueError, match=r"rows: expected the keys \['a'\], got \['b'\]"):
         results.write(path, [{"a": 1}, {"b": 2}])
     assert not path.exists()
 
 
+TEXTS = [
+    "1_0",
+    "007",
+    "infinity",
+    "NaN",
+    " 1",
+    "1 ",
+    "0x1",
+    "+1",
+    "",
+    "1e",
+    "a\nb",
+    'q"',
+    "a,b",
+    "\u00e9",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_come_back_as_texts(tmp_path, text):
+    results.write(tmp_path / "t.csv", [{"a": text, "b": 0.5}])
+    assert results.read(tmp_path / "t.csv") == [{"a": text, "b": 0.5}]
+
+
+@pytest.mark.parametrize("x", [0, -3, 10**20, 0.1, 1e-300, -2.5e17, math.inf, -math.inf])
+def test_numbers_come_back_as_numbers(tmp_path, x):
+    results.write(tmp_path / "t.csv", [{"a": x}])
+    assert results.read(tmp_path / "t.csv") == [{"a": float(x)}]
+
+
+@pytest.mark.parametrize("text", ["1", "-2.5", "1e3", ".5", "nan", "inf"])
+def test_a_text_that_would_come_back_as_a_number_is_refused(tmp_path, text):
+    with pytest.raises(ValueError, match="^a: expected a text that is read as one"):
+        results.write(tmp_path / "t.csv", [{"a": text}])
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("x", [torch.tensor(1.2), None, True, [1], 1j])
+def test_what_is_neither_number_nor_text_is_refused(tmp_path, x):
+    with pytest.raises(TypeError, match="^a: expected numbers and texts"):
+        results.write(tmp_path / "t.csv", [{"b": 0, "a": x}])
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a,a\n1,2\n", b"a,b\n1\n", b"a,b\n1,2,3\n", b"\xff\xfe", b'a\n"1\n', b"\n1\n"]
+)
+def test_what_is_no_table_is_refused(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="^path: expected"):
+        results.read(path)
+    with pytest.raises(ValueError, match=r"^path: expected a table, got no\.csv"):
+        results.read(tmp_path / "no.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["../results/fgan_mnist", "/etc/passwd", "fgan_mnist.csv", "", ".."]
+)
+def test_no_name_leads_out_of_the_folder(name):
+    with pytest.raises(ValueError, match="^name: expected one of"):
+        results.load(name)
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    with pytest.raises(ValueError, match="^path: expected a file to write"):
+        results.write(tmp_path / "no" / "t.csv", [{"a": 1}])
+    results.write(tmp_path / "t.csv", [{"a": 1}])
+    with pytest.raises(ValueError, match="^path: expected a file to write"):
+        results.write(tmp_path / "t.csv", [{"a": "\ud800"}])
+    assert results.read(tmp_path / "t.csv") == [{"a": 1.0}]
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
 def test_an_unknown_table_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"name: expected one of \[.*'fgan_mnist'.*, got 'x'"):
+    with pytest.raises(ValueError, match=r"^name: expected one of .*'fgan_mnist'.*, got 'x'"):
         results.load("x")
 
 

@@ -3,7 +3,9 @@
 import re
 
 import pytest
+import safetensors.torch
 import torch
+from torch import nn
 
 from gannotes import data, metrics, nets, results, weights
 from gannotes.distributions import corners, standard_normal
@@ -35,11 +37,9 @@ def test_another_architecture_is_refused_and_left_unchanged(tmp_path):
 
 def test_damaged_and_missing_files_are_named(tmp_path):
     (tmp_path / "net.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="net.safetensors is damaged"):
+    with pytest.raises(ValueError, match="^path: expected weights, got net.safetensors, damaged"):
         weights.fill(nets.mlp(2, 3), tmp_path / "net.safetensors")
-    with pytest.raises(
-        ValueError, match=r"name: expected one of \[.*'mnist_classifier'.*, got 'x'"
-    ):
+    with pytest.raises(ValueError, match=r"^name: expected one of .*'mnist_classifier'.*, got 'x'"):
         weights.load(nets.mlp(2, 3), "x")
 
 
@@ -222,3 +222,33 @@ def test_the_shipped_f_gan_has_the_shipped_numbers():
     values = metrics.kernel_density(samples.flatten(1), test, row["bandwidth"])
     assert values.mean().item() == pytest.approx(row["kde"], abs=0.1)
     assert metrics.standard_error(values).item() == pytest.approx(row["sem"], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["../weights/mnist_classifier", "/x", "", "mnist_classifier.md"])
+def test_no_name_leads_out_of_the_folder(name):
+    with pytest.raises(ValueError, match="^name: expected one of"):
+        weights.load(nets.image_classifier(), name)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0])
+def test_weights_that_are_no_numbers_and_variances_below_zero_are_refused(tmp_path, bad):
+    net = nn.BatchNorm1d(2)
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+    state["running_var"][0] = bad
+    safetensors.torch.save_file(state, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match="^path: expected .* in running_var of net.safetensors"):
+        weights.fill(net, tmp_path / "net.safetensors")
+    assert net.running_var.tolist() == [1.0, 1.0]
+    assert net.training
+
+
+def test_a_missing_file_and_numbers_that_would_vanish_are_refused(tmp_path):
+    net = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match="^path: expected weights, got no.safetensors"):
+        weights.fill(net, tmp_path / "no.safetensors")
+    nn.init.constant_(net.weight, 1e-9)
+    with pytest.raises(ValueError, match="^net: expected numbers of at least 6e-8, got smaller"):
+        weights.save(net, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match="^path: expected a file in a folder"):
+        weights.save(nn.Linear(1, 1), tmp_path / "no" / "net.safetensors")
+    assert not any(tmp_path.iterdir())

@@ -240,7 +240,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "module": (
         TypeError,
-        "G: expected an nn.Sequential, got Linear",
+        "G: expected a Sequential, got Linear",
         lambda: LatentExplorer(LINEAR[0], normal(2)),
     ),
     "no generator": (
@@ -255,7 +255,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "value of a mapping": (
         TypeError,
-        r"^G\['b'\]: expected an nn.Sequential, got Linear",
+        r"^G\['b'\]: expected a Sequential, got Linear",
         lambda: LatentExplorer(
             {"a": LINEAR, "b": LINEAR[0]},
             normal(2),
@@ -264,7 +264,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "latent sizes": (
         ValueError,
-        r"^G\['b'\]: its Linear takes 3 .* 2 come in",
+        r"^G\['b'\]: expected 3 features or channels for its Linear, got 2",
         lambda: LatentExplorer(
             {"a": LINEAR, "b": nn.Sequential(nn.Linear(3, 4))}, normal(2), shape=(2, 2)
         ),
@@ -311,7 +311,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "width": (
         ValueError,
-        "takes 2 .* 3 come in",
+        "expected 2 features or channels for its Linear, got 3",
         lambda: LatentExplorer(LINEAR, normal(3), shape=(2, 2)),
     ),
     "shape": (ValueError, r"shape=\(h, w\)", lambda: LatentExplorer(LINEAR, normal(2))),
@@ -352,7 +352,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "overflow": (
         ValueError,
-        "not finite in torch.float16",
+        "finite in torch.float16",
         lambda: LatentExplorer(
             nn.Sequential(*LINEAR, nn.BatchNorm1d(4, eps=1e-16), nn.Linear(4, 4)).apply(huge),
             normal(2),
@@ -361,12 +361,12 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "points": (
         ValueError,
-        r"points: expected shape \(T, N, 2\), got \(3, 2\)",
+        r"points: expected a floating-point tensor of shape \(T, N, 2\), got shape \(3, 2\)",
         lambda: PointPlayer.plane(torch.zeros(3, 2), limits=((0, 1), (0, 1))),
     ),
     "field": (
         ValueError,
-        r"field: expected shape \(3, h, w\)",
+        r"field: expected a floating-point tensor of shape \(3, h, w\)",
         lambda: PointPlayer.plane(
             torch.zeros(3, 1, 2), field=torch.zeros(2, 4, 4), limits=((0, 1), (0, 1))
         ),
@@ -388,7 +388,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "curves": (
         ValueError,
-        r"curves\['q'\]: expected shape \(4, 5\)",
+        r"curves\['q'\]: expected a floating-point tensor of shape \(4, 5\)",
         lambda: PointPlayer.line(
             torch.arange(5.0), {"D": torch.zeros(4, 5), "q": torch.zeros(3, 5)}
         ),

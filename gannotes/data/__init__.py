@@ -1,7 +1,7 @@
 r"""The data of the book: known densities, digits, heads, streets, and batches of them.
 
-A toy density is a ``torch.distributions.Distribution``: ``p.sample((n,))`` has shape (n, d),
-``p.sample((S, n))`` serves S replicas, and ``p.log_prob(x)`` is the truth to compare with. Of MNIST
+A toy density is a `torch.distributions.Distribution`: `p.sample((n,))` has shape (n, d),
+`p.sample((S, n))` serves S replicas, and `p.log_prob(x)` is the truth to compare with. Of MNIST
 only samples are known, which is the situation of the deck:
 
 .. math:: x \sim \hat p(x) = \frac1S \sum_s \delta(x - x_s).

@@ -9,6 +9,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from gannotes import checks
+
+REPLICAS = 100_000  # each has a generator of its own
+
 
 class Batches:
     r"""A fixed number of mini-batches, the same ones at every pass.
@@ -17,8 +21,8 @@ class Batches:
 
     Indices run through one random permutation of the data after another (an epoch each); a batch
     that begins in one permutation ends in the next, so nothing is dropped and every epoch uses
-    each row once. Replica s of ``Batches(x, (S, N), steps, seed)`` gets the batches of
-    ``Batches(x, N, steps, seed + s)``: a stack of runs equals the runs one by one. The global
+    each row once. Replica s of `Batches(x, (S, N), steps, seed)` gets the batches of
+    `Batches(x, N, steps, seed + s)`: a stack of runs equals the runs one by one. The global
     random state is neither read nor changed.
 
     Slide: Constraint on training (E06); Optimisation (A01, step 1).
@@ -26,15 +30,15 @@ class Batches:
     Args:
         x: data, shape (L, ...), or a tuple of tensors with the same L (images and labels).
         size: batch size N, or (S, N) for S replicas.
-        steps: number of batches, which is also ``len``.
+        steps: number of batches, which is also `len`.
         seed: seed of the permutations.
 
     Returns:
-        An iterable over batches shaped (N, ...) or (S, N, ...); tuples of them if ``x`` is one.
+        An iterable over batches shaped (N, ...) or (S, N, ...); tuples of them if `x` is one.
 
     Raises:
-        TypeError: if ``x`` is not a tensor or a tuple of tensors.
-        ValueError: if the tensors differ in length, or if a size or ``steps`` is out of range.
+        TypeError: if `x` is not a tensor or a tuple of tensors, or a size is no integer.
+        ValueError: if the tensors differ in length, or if a size or `steps` is out of range.
 
     Example:
         >>> batches = Batches(torch.arange(6), size=3, steps=2)
@@ -73,7 +77,7 @@ class Batches:
 
 
 def _indices(length: int, count: int, seed: int) -> Iterator[Tensor]:
-    """Consecutive runs of ``count`` indices from an endless chain of permutations."""
+    """Consecutive runs of `count` indices from an endless chain of permutations."""
     generator = torch.Generator().manual_seed(seed)
     queue = torch.randperm(length, generator=generator, device="cpu")
     while True:
@@ -87,16 +91,17 @@ def _indices(length: int, count: int, seed: int) -> Iterator[Tensor]:
 def _check(tensors: tuple[Tensor, ...], shape: tuple[int, ...], steps: int, seed: int) -> None:
     if not tensors or not all(isinstance(t, Tensor) for t in tensors):
         kinds = ", ".join(type(t).__name__ for t in tensors)
-        raise TypeError(f"x must be a tensor or a tuple of tensors, got ({kinds})")
-    if any(t.dim() == 0 for t in tensors) or len({len(t) for t in tensors}) != 1:
+        raise TypeError(f"x: expected a tensor or a tuple of tensors, got ({kinds})")
+    if any(t.ndim == 0 for t in tensors) or len({len(t) for t in tensors}) != 1:
         shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
-        raise ValueError(f"x: the tensors must share their first dimension, got shapes {shapes}")
+        raise ValueError(f"x: expected tensors of the same first dimension, got shapes {shapes}")
     length = len(tensors[0])
-    if len(shape) not in (1, 2) or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ValueError(f"size must be a positive int N or a pair (S, N) of them, got {shape}")
+    if len(shape) not in (1, 2):
+        raise ValueError(f"size: expected a number N or a pair (S, N), got {shape}")
+    for n in shape[:-1]:
+        checks.count("size", n, 1, REPLICAS)
+    checks.count("size", shape[-1])
     if shape[-1] > length:
-        raise ValueError(f"size: a batch of {shape[-1]} is larger than the data, {length} rows")
-    if not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"steps must be an int of at least 0, got {steps!r}")
-    if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an int of at least 0, got {seed!r}")
+        raise ValueError(f"size: expected at most the {length} rows of the data, got {shape[-1]}")
+    checks.count("steps", steps, 0)
+    checks.count("seed", seed, 0, 2**62)

@@ -1,6 +1,6 @@
 r"""MNIST, which ships with the package: 70,000 handwritten digits, 28 x 28, 8 bit.
 
-The four IDX files of LeCun, Cortes and Burges lie in ``mnist/``, compressed with xz; their licence
+The four IDX files of LeCun, Cortes and Burges lie in `mnist/`, compressed with xz; their licence
 is CC BY-SA 3.0. A file is inflated only after its SHA-256 has been checked, and never to more than
 the size that it must have.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from gannotes import checks
 
 FOLDER = Path(__file__).parent / "mnist"
 # name: SHA-256 of the compressed file, shape of the array in it
@@ -61,15 +63,15 @@ def mnist(split: str) -> tuple[Tensor, Tensor]:
         Both are fresh tensors.
 
     Raises:
-        ValueError: if ``split`` is another word, or if a file is not what it must be.
+        TypeError: if `split` is no word.
+        ValueError: if it is another one, or if a file is not what it must be.
 
     Example:
         >>> images, labels = mnist("test")
         >>> images.shape, labels[:5].tolist()
         (torch.Size([10000, 1, 28, 28]), [7, 2, 1, 0, 4])
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(map(repr, SPLITS))}, got {split!r}")
+    checks.one_of("split", split, SPLITS)
     stem, start, stop = SPLITS[split]
     images = _load(f"{stem}-images-idx3-ubyte.xz")[start:stop]
     labels = _load(f"{stem}-labels-idx1-ubyte.xz")[start:stop]
@@ -89,20 +91,18 @@ def binarise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         generator: source of randomness; torch's global one if None.
 
     Returns:
-        Zeros and ones, shape and dtype of ``x``.
+        Zeros and ones, shape and dtype of `x`.
 
     Raises:
-        ValueError: if ``x`` is not floating or leaves [0, 1].
+        TypeError: if `x` is not floating.
+        ValueError: if it leaves [0, 1].
 
     Example:
         >>> binarise(torch.tensor([0.0, 1.0, 1.0])).tolist()
         [0.0, 1.0, 1.0]
     """
-    if not x.is_floating_point():
-        raise ValueError(f"x must be floating with values in [0, 1], got dtype {x.dtype}")
-    low, high = torch.aminmax(x) if x.numel() else (x.new_zeros(()), x.new_zeros(()))
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"x must lie in [0, 1], got values from {low:.4g} to {high:.4g}")
+    checks.unit("x", x)
+    checks.kind("generator", generator, torch.Generator, type(None), wanted="a Generator")
     return torch.bernoulli(x, generator=generator)
 
 
@@ -112,7 +112,7 @@ def _load(name: str) -> Tensor:
     sha256, shape = FILES[name]
     array = read_idx(FOLDER / name, sha256, shape)
     if len(shape) == 1 and array.max() > 9:
-        raise ValueError(f"{name}: labels must be 0 to 9, found {array.max()}")
+        raise ValueError(f"{name}: expected labels from 0 to 9, got {array.max()}")
     return array
 
 
@@ -121,8 +121,6 @@ def read_idx(path: Path, sha256: str, shape: tuple[int, ...]) -> Tensor:
 
     .. math:: \text{IDX} = (0, 0, 8, D),\; n_1, \dots, n_D \;(\text{big-endian, 4 bytes each}),\;
               n_1 \cdots n_D \text{ bytes}
-
-    Slide: beyond the deck.
 
     Args:
         path: the file.
@@ -139,32 +137,35 @@ def read_idx(path: Path, sha256: str, shape: tuple[int, ...]) -> Tensor:
         >>> read_idx(FOLDER / "t10k-labels-idx1-ubyte.xz", *FILES["t10k-labels-idx1-ubyte.xz"])[:3]
         tensor([7, 2, 1], dtype=torch.uint8)
     """
+    checks.kind("path", path, Path)
+    for n in checks.kind("shape", shape, tuple, wanted="a tuple of sizes"):
+        checks.count("shape", n)
     try:
         packed = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path.name}: cannot be read ({error.strerror})") from error
+        raise ValueError(f"{path.name}: expected a file, got an error: {error.strerror}") from error
     found = hashlib.sha256(packed).hexdigest()
     if found != sha256:
-        raise ValueError(f"{path.name}: SHA-256 is {found}, must be {sha256}")
+        raise ValueError(f"{path.name}: expected the SHA-256 {sha256}, got {found}")
     header = struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape)
     size = len(header) + math.prod(shape)
     data = _inflate(path.name, packed, size)
     if data[: len(header)] != header:
         raise ValueError(
-            f"{path.name}: header is {data[: len(header)].hex()}, must be {header.hex()}"
+            f"{path.name}: expected the header {header.hex()}, got {data[: len(header)].hex()}"
         )
     return torch.frombuffer(data, dtype=torch.uint8, offset=len(header)).reshape(shape)
 
 
 def _inflate(name: str, packed: bytes, size: int) -> bytearray:
-    """Decompress to exactly ``size`` bytes; one more is asked for and refused."""
+    """Decompress to exactly `size` bytes; one more is asked for and refused."""
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY_LIMIT)
     try:
         data = bytearray(decompressor.decompress(packed, max_length=size + 1))
     except lzma.LZMAError as error:
-        raise ValueError(f"{name}: not a valid xz file ({error})") from error
+        raise ValueError(f"{name}: expected an xz file, got an error: {error}") from error
     if len(data) > size:
-        raise ValueError(f"{name}: inflates to more than {size:,} bytes")
+        raise ValueError(f"{name}: expected {size:,} bytes, got more")
     if len(data) < size or not decompressor.eof or decompressor.unused_data:
-        raise ValueError(f"{name}: inflates to {len(data):,} bytes, must be {size:,}")
+        raise ValueError(f"{name}: expected {size:,} bytes, got {len(data):,}")
     return data

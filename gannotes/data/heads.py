@@ -20,6 +20,8 @@ import math
 import torch
 from torch import Tensor
 
+from gannotes import checks
+
 #: The true factors, in the order of their columns, and the ends of their uniform laws. Angles are
 #: in degrees: where the face turns (positive: to the right of the picture), how far it looks up,
 #: and where the lamp stands, seen from the viewer; "width" stretches the head sideways.
@@ -49,6 +51,7 @@ CENTRE = -0.05  # the height that is its middle
 NEAR = 1.1  # where the rays start, in front of everything
 FAR = 2.4  # how deep they go, beyond everything
 STEPS = 10  # of a ray
+MOST = 1_000_000  # heads in a tensor
 RAYS = 1 << 14  # traced at a time, so that they stay in the processor's cache
 
 
@@ -72,18 +75,19 @@ def heads(n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Ten
 
     Returns:
         images, float32 in [0, 1], shape (n, 1, 32, 32), and factors, shape (n, 4), in the units
-        and the order of ``FACTORS``.
+        and the order of `FACTORS`.
 
     Raises:
-        ValueError: if ``n`` is negative.
+        TypeError: if `n` is no integer.
+        ValueError: if it is negative, or above a million.
 
     Example:
         >>> images, factors = heads(3, torch.Generator().manual_seed(0))
         >>> images.shape, factors.shape
         (torch.Size([3, 1, 32, 32]), torch.Size([3, 4]))
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise ValueError(f"n must be a whole number, not negative, got {n!r}")
+    checks.count("n", n, 0, MOST)
+    checks.kind("generator", generator, torch.Generator, type(None), wanted="a Generator")
     device = None if generator is None else generator.device
     low, high = torch.tensor(list(FACTORS.values()), device=device).unbind(1)
     factors = low + (high - low) * torch.rand(n, 4, generator=generator, device=device)
@@ -99,15 +103,16 @@ def render_heads(factors: Tensor, size: int = 32) -> Tensor:
     Slide: InfoGAN (F04), in place of its 3-D faces.
 
     Args:
-        factors: shape (n, 4), in the units, the order and the ranges of ``FACTORS``.
+        factors: shape (n, 4), in the units, the order and the ranges of `FACTORS`.
         size: pixels along a side.
 
     Returns:
-        Images in [0, 1], shape (n, 1, size, size), dtype and device of ``factors``.
+        Images in [0, 1], shape (n, 1, size, size), dtype and device of `factors`.
 
     Raises:
-        ValueError: if the shape or the dtype of ``factors`` is another, if one leaves its range,
-            or if ``size`` is not positive.
+        TypeError: if `factors` is not floating, or `size` is no integer.
+        ValueError: if the shape of `factors` is another, if one leaves its range, or if `size` is
+            not positive.
 
     Example:
         A face seen from the front, the lamp in the middle, is its own mirror image:
@@ -116,17 +121,13 @@ def render_heads(factors: Tensor, size: int = 32) -> Tensor:
         >>> torch.allclose(x, x.flip(-1), atol=1e-4)
         True
     """
-    if factors.dim() != 2 or factors.shape[1] != 4 or not factors.is_floating_point():
-        raise ValueError(
-            f"factors must be floating, (n, 4), got {factors.dtype}, {tuple(factors.shape)}"
-        )
+    checks.floating("factors", factors, "n 4", finite=True, empty=True)
+    checks.count("size", size, 1, 1024)
     for (name, (low, high)), column in zip(FACTORS.items(), factors.unbind(1), strict=True):
         margin = 1e-4 * (high - low)  # rounding
         if not ((column >= low - margin) & (column <= high + margin)).all():
             outside = column[~((column >= low) & (column <= high))][0]
-            raise ValueError(f"factors: {name} must lie in [{low}, {high}], got {outside:.4g}")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"size must be a positive integer, got {size!r}")
+            raise ValueError(f"factors: expected {name} from {low} to {high}, got {outside:.4g}")
     side = 2 * size  # four rays a pixel
     parts = factors.split(max(1, RAYS // side**2)) if len(factors) else ()
     grey = [_shade(*_trace(part, side)) for part in parts]

@@ -23,6 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, one_hot
 
+from gannotes import checks
+
 #: The classes, in the order of their numbers, and the colours of their label maps: Cityscapes'.
 PALETTE = {
     "sky": (70, 130, 180),
@@ -36,6 +38,7 @@ SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR = range(len(PALETTE))
 
 SIZE = 32
 SIDE = 2 * SIZE  # four places a pixel
+MOST = 1_000_000  # scenes in a tensor
 PART = 16  # scenes at a time, so that they stay in the processor's cache
 HOUSES = 8  # on each side
 TREES = 4
@@ -76,18 +79,19 @@ def scapes(n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Te
 
     Returns:
         photographs, float32 in [0, 1], shape (n, 3, 32, 32), and classes, int64, (n, 32, 32), in
-        the order of ``PALETTE``.
+        the order of `PALETTE`.
 
     Raises:
-        ValueError: if ``n`` is negative.
+        TypeError: if `n` is no integer.
+        ValueError: if it is negative, or above a million.
 
     Example:
         >>> photos, labels = scapes(3, torch.Generator().manual_seed(0))
         >>> photos.shape, labels.shape
         (torch.Size([3, 3, 32, 32]), torch.Size([3, 32, 32]))
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise ValueError(f"n must be a whole number, not negative, got {n!r}")
+    checks.count("n", n, 0, MOST)
+    checks.kind("generator", generator, torch.Generator, type(None), wanted="a Generator")
     photos = torch.empty(n, 3, SIZE, SIZE)
     labels = torch.empty(n, SIZE, SIZE, dtype=torch.int64)
     for at in range(0, n, PART):
@@ -107,17 +111,14 @@ def paint(labels: Tensor) -> Tensor:
         Pictures in [0, 1], shape (n, 3, H, W).
 
     Raises:
-        ValueError: if there is a class that is not in ``PALETTE``.
+        TypeError: if `labels` are no integers.
+        ValueError: if their shape is another, or a class is not in `PALETTE`.
 
     Example:
         >>> (255 * paint(torch.tensor([[[0, 5]]]))[0, :, 0]).T.tolist()
         [[70.0, 130.0, 180.0], [0.0, 0.0, 142.0]]
     """
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < len(PALETTE):
-        raise ValueError(
-            f"labels: expected classes from 0 to {len(PALETTE) - 1}, "
-            f"got {int(labels.min())} to {int(labels.max())}"
-        )
+    labels = checks.classes("labels", labels, "n H W", len(PALETTE))
     return _palette(labels)[labels].movedim(-1, 1)
 
 
@@ -132,12 +133,17 @@ def nearest_class(pictures: Tensor) -> Tensor:
     Returns:
         Classes, int64, shape (n, H, W).
 
+    Raises:
+        TypeError: if `pictures` are not floating.
+        ValueError: if their shape is another, or a number is not finite.
+
     Example:
         >>> labels = torch.tensor([[[0, 1, 2], [3, 4, 5]]])
         >>> bool((nearest_class(paint(labels) + 0.05) == labels).all())
         True
     """
-    colours = _palette(pictures)
+    checks.floating("pictures", pictures, "n 3 H W", finite=True)
+    colours = _palette(pictures).to(pictures.dtype)
     # |y - c|^2 without |y|^2, which is the same for every class
     likeness = torch.einsum("kc,nchw->nkhw", colours, pictures)
     return (colours.square().sum(1).view(1, -1, 1, 1) - 2 * likeness).argmin(1)

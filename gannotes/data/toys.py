@@ -6,13 +6,14 @@ All but the point mass are densities on the line or the plane,
    \qquad\text{or}\qquad
    p(x) = \int p(t)\, N(x \mid c(t), \sigma^2 I)\, dt,
 
-the second being Gaussian noise around a curve. Each is a torch ``Distribution``. Its numbers are
-float32 unless ``dtype`` or a tensor argument says otherwise; to place them on another device,
-call the function inside ``with torch.device(...)``.
+the second being Gaussian noise around a curve. Each is a torch `Distribution`. Its numbers are
+float32 unless `dtype` or a tensor argument says otherwise; to place them on another device,
+call the function inside `with torch.device(...)`.
 """
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from torch.distributions import (
     constraints,
 )
 
+from gannotes import checks
+
+MOST = 1_000_000  # modes
 Numbers = Tensor | Sequence[float]
 
 
@@ -43,15 +47,16 @@ def mixture_1d(
         weights: mixing weights, shape (M,), positive, summing to 1.
         means: means, shape (M,).
         sds: standard deviations (not variances), shape (M,), positive.
-        dtype: dtype of the parameters; that of ``means`` where it is a floating tensor, else the
+        dtype: dtype of the parameters; that of `means` where it is a floating tensor, else the
             default.
 
     Returns:
-        A distribution with event shape (1,): samples are (n, 1), ``log_prob`` takes (n, 1).
+        A distribution with event shape (1,): samples are (n, 1), `log_prob` takes (n, 1).
 
     Raises:
-        ValueError: if the shapes differ, a weight or sd is not positive, or the weights do not
-            sum to 1.
+        TypeError: if an argument holds no real numbers.
+        ValueError: if the shapes differ, a number is not finite, a weight or sd is not positive,
+            or the weights do not sum to 1.
 
     Example:
         >>> p = mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0])
@@ -62,15 +67,16 @@ def mixture_1d(
     """
     if dtype is None and isinstance(means, Tensor) and means.is_floating_point():
         dtype = means.dtype
-    dtype = dtype or torch.get_default_dtype()
-    pi, mu, sigma = (torch.as_tensor(values, dtype=dtype) for values in (weights, means, sds))
-    if not pi.shape == mu.shape == sigma.shape or pi.dim() != 1 or not len(pi):
+    dtype = _precision(dtype)
+    given = {"weights": weights, "means": means, "sds": sds}
+    pi, mu, sigma = (_numbers(name, values, dtype) for name, values in given.items())
+    if not pi.shape == mu.shape == sigma.shape:
         shapes = f"{tuple(pi.shape)}, {tuple(mu.shape)} and {tuple(sigma.shape)}"
-        raise ValueError(f"weights, means and sds must share one shape (M,), got {shapes}")
+        raise ValueError(f"weights, means, sds: expected one shape (M,), got {shapes}")
     if not (pi > 0).all() or abs(pi.sum().item() - 1) > 1e-5:
-        raise ValueError(f"weights must be positive and sum to 1, got {pi.tolist()}")
+        raise ValueError(f"weights: expected positive numbers that sum to 1, got {pi.tolist()}")
     if not (sigma > 0).all():
-        raise ValueError(f"sds must be positive, got {sigma.tolist()}")
+        raise ValueError(f"sds: expected positive numbers, got {sigma.tolist()}")
     return MixtureSameFamily(
         Categorical(pi), Independent(Normal(mu.unsqueeze(-1), sigma.unsqueeze(-1)), 1)
     )
@@ -117,19 +123,20 @@ def ring(
         dtype: dtype of the parameters; the default dtype if None.
 
     Returns:
-        A distribution with event shape (2,); ``.component_distribution.mean`` holds the modes,
+        A distribution with event shape (2,); `.component_distribution.mean` holds the modes,
         shape (M, 2).
 
     Raises:
-        ValueError: if ``modes`` is below 1, or ``radius`` or ``sd`` is not positive.
+        TypeError: if an argument is no number.
+        ValueError: if `modes` is below 1, or `radius` or `sd` is not positive.
 
     Example:
         >>> p = ring()
         >>> p.sample((3, 5)).shape, p.component_distribution.mean.shape
         (torch.Size([3, 5, 2]), torch.Size([8, 2]))
     """
-    _at_least_one("modes", modes)
-    _positive("radius", radius)
+    checks.count("modes", modes, 1, MOST)
+    checks.positive("radius", radius)
     angle = 2 * math.pi * torch.arange(modes, dtype=torch.float64) / modes
     return _equal_gaussians(radius * torch.stack([angle.cos(), angle.sin()], -1), sd, dtype)
 
@@ -151,18 +158,19 @@ def grid(
         dtype: dtype of the parameters; the default dtype if None.
 
     Returns:
-        A distribution with event shape (2,); ``.component_distribution.mean`` holds the modes,
+        A distribution with event shape (2,); `.component_distribution.mean` holds the modes,
         shape (n * n, 2).
 
     Raises:
-        ValueError: if ``side`` is below 1, or ``spacing`` or ``sd`` is not positive.
+        TypeError: if an argument is no number.
+        ValueError: if `side` is below 1, or `spacing` or `sd` is not positive.
 
     Example:
         >>> grid(side=2).component_distribution.mean.tolist()
         [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
     """
-    _at_least_one("side", side)
-    _positive("spacing", spacing)
+    checks.count("side", side, 1, 1000)
+    checks.positive("spacing", spacing)
     axis = spacing * (torch.arange(side, dtype=torch.float64) - (side - 1) / 2)
     return _equal_gaussians(torch.cartesian_prod(axis, axis), sd, dtype)
 
@@ -173,8 +181,8 @@ def two_moons(sd: float = 0.1, dtype: torch.dtype | None = None) -> Distribution
     .. math:: p(x) = \frac12 \sum_{m=1}^2 \frac1\pi \int_0^\pi N(x \mid c_m(t), \sigma^2 I_2)\,dt,
               \qquad c_1(t) = (\cos t, \sin t), \quad c_2(t) = (1 - \cos t, \tfrac12 - \sin t)
 
-    The centre lines are those of scikit-learn's ``make_moons``; the noise makes the density a
-    proper one, and ``log_prob`` evaluates it to rounding error for every ``sd`` and every x, with
+    The centre lines are those of scikit-learn's `make_moons`; the noise makes the density a
+    proper one, and `log_prob` evaluates it to rounding error for every `sd` and every x, with
     gradients. Slide: beyond the deck.
 
     Args:
@@ -185,7 +193,7 @@ def two_moons(sd: float = 0.1, dtype: torch.dtype | None = None) -> Distribution
         A distribution with event shape (2,).
 
     Raises:
-        ValueError: if ``sd`` is not positive.
+        ValueError: if `sd` is not positive.
 
     Example:
         >>> p = two_moons()
@@ -193,8 +201,8 @@ def two_moons(sd: float = 0.1, dtype: torch.dtype | None = None) -> Distribution
         >>> x.shape, p.log_prob(x).shape
         (torch.Size([4, 2]), torch.Size([4]))
     """
-    _positive("sd", sd)
-    return TwoMoons(torch.tensor(sd, dtype=dtype or torch.get_default_dtype()))
+    checks.positive("sd", sd)
+    return TwoMoons(torch.tensor(sd, dtype=_precision(dtype)))
 
 
 def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distribution:
@@ -202,19 +210,19 @@ def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distrib
 
     .. math:: \log p(x') = \begin{cases} 0 & x' = x \\ -\infty & x' \ne x \end{cases}
 
-    A point mass has no density in the usual sense: this ``log_prob`` is with respect to the
+    A point mass has no density in the usual sense: this `log_prob` is with respect to the
     counting measure, so it must not be compared with the others of this module.
     Slide: beyond the deck (the Dirac-GAN of Mescheder et al. 2018).
 
     Args:
         x: the point; a number for a point of the line, or its coordinates, shape (d,).
-        dtype: dtype of the point; that of ``x`` if it is a floating tensor, else the default.
+        dtype: dtype of the point; that of `x` if it is a floating tensor, else the default.
 
     Returns:
         A distribution with event shape (d,), where d = 1 for a number.
 
     Raises:
-        ValueError: if ``x`` has more than one dimension or none of its coordinates.
+        ValueError: if `x` has more than one dimension or none of its coordinates.
 
     Example:
         >>> p = dirac()
@@ -223,14 +231,14 @@ def dirac(x: float | Numbers = 0.0, dtype: torch.dtype | None = None) -> Distrib
     """
     if dtype is None and isinstance(x, Tensor) and x.is_floating_point():
         dtype = x.dtype
-    point = torch.as_tensor(x, dtype=dtype or torch.get_default_dtype())
-    if point.dim() > 1 or not point.numel():
-        raise ValueError(f"x must be a number or have shape (d,), got shape {tuple(point.shape)}")
-    return Dirac(point.reshape(-1))
+    if isinstance(x, Tensor) and x.ndim == 0:
+        x = x.reshape(1)
+    values = [float(x)] if isinstance(x, Real) and not isinstance(x, bool) else x
+    return Dirac(_numbers("x", values, _precision(dtype)))
 
 
 class Dirac(Distribution):
-    """The distribution that :func:`dirac` returns."""
+    """The distribution that `dirac` returns."""
 
     arg_constraints: dict[str, constraints.Constraint] = {}
     support = constraints.real_vector
@@ -257,7 +265,7 @@ class Dirac(Distribution):
 
 
 class TwoMoons(Distribution):
-    """The distribution that :func:`two_moons` returns."""
+    """The distribution that `two_moons` returns."""
 
     arg_constraints: dict[str, constraints.Constraint] = {}
     support = constraints.real_vector
@@ -317,19 +325,24 @@ class TwoMoons(Distribution):
 
 
 def _equal_gaussians(means: Tensor, sd: float, dtype: torch.dtype | None) -> MixtureSameFamily:
-    _positive("sd", sd)
-    means = means.to(dtype or torch.get_default_dtype())
+    checks.positive("sd", sd)
+    means = means.to(_precision(dtype))
     weights = means.new_full((len(means),), 1 / len(means))
     return MixtureSameFamily(
         Categorical(weights), Independent(Normal(means, means.new_tensor(sd)), 1)
     )
 
 
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")
+def _precision(dtype: torch.dtype | None) -> torch.dtype:
+    return torch.get_default_dtype() if dtype is None else checks.precision("dtype", dtype)
 
 
-def _at_least_one(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an int of at least 1, got {value!r}")
+def _numbers(name: str, x: float | Numbers, dtype: torch.dtype) -> Tensor:
+    """Finite numbers in a row, as a tensor of a type."""
+    if not isinstance(x, Tensor):
+        checks.kind(name, x, Sequence, np.ndarray, wanted="a tensor or a sequence of numbers")
+        for value in x if isinstance(x, Sequence) else ():
+            checks.kind(name, value, Real, Tensor, wanted="numbers")
+    elif x.is_complex() or x.dtype == torch.bool:
+        raise TypeError(f"{name}: expected real numbers, got {x.dtype}")
+    return checks.floating(name, torch.as_tensor(x, dtype=dtype), "M", finite=True)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from gannotes import data, metrics, nets
+from gannotes import data, evidence, metrics, nets
 from gannotes.distributions import Bernoulli, Gaussian, standard_normal
 from gannotes.models.vae import VAE
 from gannotes.optim import ascend
@@ -80,7 +80,7 @@ def _scores(vae: VAE) -> dict[str, float]:
     values = []
     for part in x.split(50):
         q = vae.encoder(part)
-        values.append(metrics.importance_weighted(_joint(vae, part), q, JUDGES, 50))
+        values.append(evidence.importance_weighted(_joint(vae, part), q, JUDGES, 50))
     log_p = torch.cat(values)
     return {
         "nll": float(-log_p.mean()),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from gannotes import data, metrics, nets, weights
+from gannotes import data, evidence, metrics, nets, weights
 from gannotes.distributions import gaussian_fit
 from gannotes.models.avb import AVB
 from gannotes.models.vae import VAE
@@ -66,7 +66,7 @@ def fitted(model: VAE | AVB, x: Tensor) -> Distribution:
         return gaussian_fit(model.encoder(x).sample(torch.Size((FITTED,))))
 
 
-def annealed(model: VAE | AVB, x: Tensor) -> metrics.Annealed:
+def annealed(model: VAE | AVB, x: Tensor) -> evidence.Annealed:
     """Log p(x) by annealing from the Gaussian fit of the encoder's samples.
 
     Slide: AVB / MNIST (I10, behind T04).
@@ -76,10 +76,10 @@ def annealed(model: VAE | AVB, x: Tensor) -> metrics.Annealed:
         x: images `(N, 1, 28, 28)`, zeros and ones.
 
     Returns:
-        As `metrics.annealed_importance_sampling`, for all images.
+        As `evidence.annealed_importance_sampling`, for all images.
     """
     parts = [
-        metrics.annealed_importance_sampling(
+        evidence.annealed_importance_sampling(
             partial(model.log_joint, part),
             fitted(model, part),
             CHAINS,
@@ -95,7 +95,7 @@ def annealed(model: VAE | AVB, x: Tensor) -> metrics.Annealed:
     log_weights, z = (
         torch.cat([getattr(part, name) for part in parts], 1) for name in ("log_weights", "z")
     )
-    return metrics.Annealed(log_p, log_weights, z, acceptance)
+    return evidence.Annealed(log_p, log_weights, z, acceptance)
 
 
 def kde_protocol(samples: Tensor) -> tuple[float, Tensor]:

@@ -13,7 +13,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
+
+from gannotes import checks
 
 FOLDER = Path(__file__).parent
 CODE = {"architecture", "recipe", "run"}  # facts that are code
@@ -21,8 +23,6 @@ CODE = {"architecture", "recipe", "run"}  # facts that are code
 
 def load(net: nn.Module, name: str) -> nn.Module:
     """Fill `net` with shipped weights, and freeze it in evaluation mode.
-
-    Slide: beyond the deck.
 
     Args:
         net: a network of the architecture that the card names.
@@ -32,8 +32,9 @@ def load(net: nn.Module, name: str) -> nn.Module:
         `net` itself.
 
     Raises:
-        ValueError: if there is no such file, or if it belongs to another architecture; `net` is
-            unchanged.
+        TypeError: if `net` is no module, or `name` no text.
+        ValueError: if there is no such file, if it belongs to another architecture, or if it holds
+            a number that is not finite; `net` is unchanged.
 
     Example:
         >>> import torch
@@ -45,21 +46,23 @@ def load(net: nn.Module, name: str) -> nn.Module:
 
 
 def _shipped(name: str) -> Path:
-    path = FOLDER / f"{name}.safetensors"
-    if not path.is_file():
-        known = sorted(file.stem for file in FOLDER.glob("*.safetensors"))
-        raise ValueError(f"name: expected one of {known}, got {name!r}")
-    return path
+    checks.one_of("name", name, sorted(file.stem for file in FOLDER.glob("*.safetensors")))
+    return FOLDER / f"{name}.safetensors"
 
 
 def fill(net: nn.Module, path: Path) -> nn.Module:
     """Fill `net` with the weights in a file, and freeze it in evaluation mode.
 
-    Slide: beyond the deck. Returns and errors are those of `load`.
-
     Args:
         net: a network of the architecture that was saved.
         path: the safetensors file.
+
+    Returns:
+        `net` itself.
+
+    Raises:
+        TypeError: if `net` is no module, or `path` no path.
+        ValueError: as for `load`.
 
     Example:
         >>> from gannotes import nets
@@ -67,16 +70,23 @@ def fill(net: nn.Module, path: Path) -> nn.Module:
         >>> net.training
         False
     """
+    checks.kind("net", net, nn.Module)
+    path = Path(checks.kind("path", path, str, os.PathLike, wanted="a path"))
     try:
         saved = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"path: {path.name} is damaged: {error}") from error
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"path: expected weights, got {path.name}, damaged: {error}") from error
     state = net.state_dict()
     shapes, expected = (
         {key: tuple(value.shape) for key, value in part.items()} for part in (state, saved)
     )
     if shapes != expected:
         raise ValueError(f"net: expected the architecture of {path.name}, {expected}, got {shapes}")
+    for key, value in saved.items():
+        if not value.isfinite().all():
+            raise ValueError(f"path: expected finite numbers, got others in {key} of {path.name}")
+        if key.endswith("running_var") and (value < 0).any():
+            raise ValueError(f"path: expected variances, got negative ones in {key} of {path.name}")
     net.load_state_dict({key: value.to(state[key].dtype) for key, value in saved.items()})
     return net.eval().requires_grad_(False)
 
@@ -84,14 +94,14 @@ def fill(net: nn.Module, path: Path) -> nn.Module:
 def save(net: nn.Module, path: Path) -> None:
     """Write the state of `net` to a safetensors file, real numbers in half precision.
 
-    Slide: beyond the deck.
-
     Args:
         net: the network.
         path: the file.
 
     Raises:
-        ValueError: if a number does not fit into half precision.
+        TypeError: if `net` is no module, or `path` no path.
+        ValueError: if a number does not fit into half precision, if all numbers of a tensor would
+            round to zero there, or if the folder is missing.
 
     Example:
         >>> import tempfile
@@ -100,13 +110,12 @@ def save(net: nn.Module, path: Path) -> None:
         ...     fill(nn.Linear(2, 1), Path(folder) / "line.safetensors")
         Linear(in_features=2, out_features=1, bias=True)
     """
+    checks.kind("net", net, nn.Module)
+    path = Path(checks.kind("path", path, str, os.PathLike, wanted="a path"))
     state = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
-    halves = {
-        key: value.half() if value.is_floating_point() else value for key, value in state.items()
-    }
-    for key, value in halves.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise ValueError(f"net: expected numbers below 65,504 in magnitude, {key} has others")
+    halves = {key: _half(key, value) for key, value in state.items()}
+    if not path.parent.is_dir():
+        raise ValueError(f"path: expected a file in a folder that is there, got {path}")
     save_file(halves, path)
 
 
@@ -176,3 +185,17 @@ def card(path: Path) -> str:
         shown = f"{value:.4g}" if isinstance(value, float) else value
         lines.append(f"| {key} | {f'`{shown}`' if key in CODE else shown} |")
     return "\n".join(lines) + "\n"
+
+
+def _half(key: str, value: Tensor) -> Tensor:
+    """Real numbers in half precision, none of which is lost."""
+    if not value.is_floating_point():
+        return value
+    half = value.half()
+    if not half.isfinite().all():
+        raise ValueError(f"net: expected numbers below 65,504 in magnitude, got others in {key}")
+    if value.any() and not half.any():
+        raise ValueError(
+            f"net: expected numbers of at least 6e-8, got smaller ones in all of {key}"
+        )
+    return half

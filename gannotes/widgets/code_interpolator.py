@@ -1,6 +1,7 @@
 r"""From one encoded image to another: the decoder along a path between two codes.
 
-An encoder turns two images into codes $z_0, z_1$. What the decoder makes of the points between them
+An encoder turns two images into codes :math:`z_0, z_1`. What the decoder makes of the points
+between them
 shows what it has learnt: a decoder that has only learnt images by heart jumps, one that has learnt
 a space of images changes steadily.
 """
@@ -15,15 +16,16 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gannotes import checks
 from gannotes.widgets import encoded
 from gannotes.widgets.bundle import bundle
-from gannotes.widgets.network import image_network
+from gannotes.widgets.network import image_network, limited
 
 _HERE = Path(__file__).parent
 
 
 class CodeInterpolator(anywidget.AnyWidget):
-    r"""Choose two encoded images and walk from the one to the other, $x_t = G_\theta(z_t)$.
+    r"""Choose two encoded images and walk from the one to the other, :math:`x_t = G_\theta(z_t)`.
 
     .. math::
 
@@ -32,11 +34,14 @@ class CodeInterpolator(anywidget.AnyWidget):
         z_t = \frac{\sin((1 - t)\Omega)\, z_0 + \sin(t \Omega)\, z_1}{\sin \Omega},
         \quad t \in [0, 1],
 
-    $\Omega$ the angle of $z_0$ and $z_1$. For independent codes from $N(0, I_k)$ the straight line
-    passes through points that the prior hardly knows, $E\|z_{1/2}\|^2 = k/2$ instead of $k$; the
-    great circle keeps the length. The curve below the images shows it, beside $\sqrt{k}$.
+    :math:`\Omega` the angle of :math:`z_0` and :math:`z_1`. For independent codes from
+    :math:`N(0, I_k)` the straight line
+    passes through points that the prior hardly knows, :math:`E\|z_{1/2}\|^2 = k/2` instead of
+    :math:`k`; the
+    great circle keeps the length. The curve below the images shows it, beside :math:`\sqrt{k}`.
 
-    Each image stands above its reconstruction $G_\theta(z)$, which the page computes. Nothing needs
+    Each image stands above its reconstruction :math:`G_\theta(z)`, which the page computes. Nothing
+    needs
     a kernel; with one, the traits `first`, `second`, `t` and `great_circle` follow in both
     directions, and the page writes the code on show to `z`.
 
@@ -117,19 +122,19 @@ class CodeInterpolator(anywidget.AnyWidget):
         if len(z) > 24:
             raise ValueError(f"codes: expected at most 24 of them, got {len(z)}")
         found, names = encoded.classes(labels, len(z), classes, 1000)
-        shape = (int(images.shape[-2]), int(images.shape[-1])) if images.ndim == 4 else None
+        checks.floating("images", images, "N C h w", finite=True)
+        checks.texts(name=name, title=title)
+        checks.flags(great_circle=great_circle, smooth=smooth)
+        shape = (int(images.shape[-2]), int(images.shape[-1]))
         net = image_network("decoder", decoder, z.shape[1], shape, dtype)
         for end, n in (("first", first), ("second", second)):
-            if not 0 <= n < len(z):
-                raise ValueError(f"{end}: expected an image from 0 to {len(z) - 1}, got {n}")
-        if not 0 <= t <= 1:
-            raise ValueError(f"t: expected a number from 0 to 1, got {t}")
-        if not 2 <= steps <= 15:
-            raise ValueError(f"steps: expected 2 to 15 images, got {steps}")
-        limits = limits or net["limits"]
+            checks.count(end, n, 0, len(z) - 1)
+        checks.number("t", t, 0, 1)
+        checks.count("steps", steps, 2, 15)
+        limits = limited(limits, net["limits"])
         packed = z.astype("<f2" if dtype == torch.float16 else "<f4")
         if not np.isfinite(packed).all():
-            raise ValueError(f"codes: one is not finite in {dtype}")
+            raise ValueError(f"codes: expected numbers that are finite in {dtype}, got larger ones")
         super().__init__(
             layers=net["layers"],
             weights=net["weights"],

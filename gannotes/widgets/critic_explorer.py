@@ -1,7 +1,9 @@
 r"""The bound of the f-GAN for a critic that the reader bends.
 
-$E_p[h_f(v)] - E_q[f^*(h_f(v))] \le D_f(p \| q)$ for every function $v$. Here both densities are
-known, $v$ is a piecewise cubic, and `critic_explorer.js` computes both sides by quadrature on one
+:math:`E_p[h_f(v)] - E_q[f^*(h_f(v))] \le D_f(p \| q)` for every function :math:`v`. Here both
+densities are
+known, :math:`v` is a piecewise cubic, and `critic_explorer.js` computes both sides by quadrature on
+one
 grid; the difference of the two integrands is drawn, so that one sees where the critic loses.
 """
 
@@ -13,6 +15,7 @@ import torch
 import traitlets
 from torch.distributions import Distribution
 
+from gannotes import checks
 from gannotes.widgets.bundle import bundle
 from gannotes.widgets.densities import Density, describe, formula, interval
 
@@ -24,16 +27,16 @@ _ROWS = (
 
 
 class CriticExplorer(anywidget.AnyWidget):
-    r"""Bend $v$; see $E_p[t] - E_q[f^*(t)]$, $t = h_f(v)$, stay below $D_f(p \| q)$.
+    r"""Bend a critic; see :math:`E_p[t] - E_q[f^*(t)]`, t = h_f(v), stay below :math:`D_f(p \| q)`.
 
     Slide: f-GAN / Sample based divergence minimisation (E49), practical considerations (E52, T02).
 
     The critic is Catmull and Rom's cubic between its knots and constant beyond the outer ones. A
     knot is a slider that stands in the picture: the pointer drags it, the arrow keys move it.
     "Ascend" moves all knots along the exact gradient of the bound, at a rate of 4, halved until the
-    bound rises; "Follow t*" puts them where the bound is largest, by Newton's steps from $v^*$,
-    where $h_f(v^*) = f'(p/q)$, as far as the axis reaches. "Reset" puts them on zero. The traits
-    `v` and `f` follow in both directions.
+    bound rises; "Follow t*" puts them where the bound is largest, by Newton's steps from
+    :math:`v^*`, where :math:`h_f(v^*) = f'(p/q)`, as far as the axis reaches. "Reset" puts them on
+    zero. The traits `v` and `f` follow in both directions.
 
     Args:
         p: a `Normal` or a mixture of two, such as `gannotes.data.mixture_1d` makes.
@@ -80,16 +83,14 @@ class CriticExplorer(anywidget.AnyWidget):
         outputs: tuple[float, float] = (-5.0, 5.0),
         title: str = "",
     ) -> None:
-        if f not in _ROWS:
-            raise ValueError(f"f: expected one of {', '.join(_ROWS)}, got {f!r}")
-        if not 2 <= knots <= 25:
-            raise ValueError(f"knots: expected 2 to 25, got {knots}")
+        checks.one_of("f", f, _ROWS)
+        checks.count("knots", knots, 2, 25)
+        checks.kind("title", title, str)
         low, high = interval("outputs", outputs)
         first, second = describe("p", p), describe("q", q)
-        ends = interval("limits", limits) if limits else _reach(first, second)
+        ends = interval("limits", limits) if limits is not None else _reach(first, second)
         values = torch.zeros(knots) if v is None else v
-        if values.shape != (knots,):
-            raise ValueError(f"v: expected shape ({knots},), got {tuple(values.shape)}")
+        checks.floating("v", values, str(knots), finite=True)
         if not low <= 0 <= high or not ((values >= low) & (values <= high)).all():
             raise ValueError(f"outputs: expected to hold 0 and v, got ({low}, {high})")
         step = (ends[1] - ends[0]) / knots

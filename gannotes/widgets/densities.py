@@ -1,11 +1,12 @@
 """A density on the line as the page needs it: weights, means and deviations of its Gaussians."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, Normal
+
+from gannotes import checks
 
 Density = dict[str, list[float]]
 
@@ -29,16 +30,19 @@ def describe(name: str, p: Distribution) -> Density:
         >>> describe("p", Normal(0.0, 2.0))
         {'weights': [1.0], 'means': [0.0], 'sds': [2.0]}
     """
-    wanted = "expected a Normal or a mixture of two of them on the line"
+    wanted = "a Normal or a mixture of two of them on the line"
     part, weights = p, torch.ones(1)
     if isinstance(p, MixtureSameFamily):
         part, weights = p.component_distribution, p.mixture_distribution.probs
     base = part.base_dist if isinstance(part, Independent) else part
     if not isinstance(base, Normal):
-        raise TypeError(f"{name}: {wanted}, got {type(p).__name__}")
+        raise TypeError(f"{name}: expected {wanted}, got {type(p).__name__}")
     size = len(weights) if weights.ndim == 1 else 0
     if size not in (1, 2) or not base.loc.numel() == base.scale.numel() == size:
-        raise ValueError(f"{name}: {wanted}, got means of shape {tuple(base.loc.shape)}")
+        raise ValueError(f"{name}: expected {wanted}, got means of shape {tuple(base.loc.shape)}")
+    for numbers in (weights, base.loc, base.scale):
+        if not numbers.isfinite().all():
+            raise ValueError(f"{name}: expected finite numbers, got {numbers.tolist()}")
     return {"weights": _list(weights), "means": _list(base.loc), "sds": _list(base.scale)}
 
 
@@ -54,10 +58,7 @@ def inside(name: str, density: Density, **ranges: tuple[float, float]) -> Densit
 
 def interval(name: str, limits: tuple[float, float]) -> list[float]:
     """Two numbers in order."""
-    low, high = (float(v) for v in limits)
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(f"{name}: expected low < high, got ({low}, {high})")
-    return [low, high]
+    return list(checks.interval(name, limits))
 
 
 def formula(density: Density) -> str:

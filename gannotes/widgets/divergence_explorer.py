@@ -1,9 +1,11 @@
 r"""Two densities that the reader moves, and every divergence between them.
 
-$D_f(p \| q) = \int q\, f(p/q)\, dx$ is a number; the widget draws the integrand too, so that one
+:math:`D_f(p \| q) = \int q\, f(p/q)\, dx` is a number; the widget draws the integrand too, so that
+one
 sees where on the line it comes from. All rows of `gannotes.divergences.F_DIVERGENCES`, Minka's
-$D_\alpha$ and the halved Jensen-Shannon are computed in the page (`divergences.js`), by the
-trapezoidal rule in $u$ with $x = \sinh u$, which reaches the slowest Gaussian tail; where the tail
+:math:`D_\alpha` and the halved Jensen-Shannon are computed in the page (`divergences.js`), by the
+trapezoidal rule in :math:`u` with :math:`x = \sinh u`, which reaches the slowest Gaussian tail;
+where the tail
 itself makes the integral infinite the table says so.
 """
 
@@ -15,6 +17,7 @@ import anywidget
 import traitlets
 from torch.distributions import Distribution
 
+from gannotes import checks
 from gannotes.widgets.bundle import bundle
 from gannotes.widgets.densities import Density, describe, formula, inside, interval
 
@@ -23,18 +26,20 @@ _ROWS = (
     *("kl", "reverse_kl", "pearson", "neyman", "squared_hellinger", "jeffrey"),
     *("jensen_shannon", "half_jensen_shannon", "gan", "total_variation", "alpha"),
 )
-_ALPHA = (-2.0, 3.0)
+_ALPHA = (-2, 3)
 
 
 class DivergenceExplorer(anywidget.AnyWidget):
-    r"""Move $p$ and $q$; see $\int q\, f(p/q)\, dx$ for every row of the table; fit $q$ to $p$.
+    r"""Move two densities; see :math:`\int q\, f(p/q)\, dx` for every row; fit one to the other.
 
     Slide: f-GAN / Divergence measures (E44-E48), f-divergences and conjugate duals (T01).
 
-    "Fit q" moves the parameters of $q$ to the nearest minimum of the chosen divergence, by Nelder
-    and Mead's simplex from where $q$ is, within the sliders' ranges: means from -4 to 4, deviations
+    "Fit q" moves the parameters of :math:`q` to the nearest minimum of the chosen divergence, by
+    Nelder
+    and Mead's simplex from where :math:`q` is, within the sliders' ranges: means from -4 to 4,
+    deviations
     from 0.2 to 4, the weight of a second component from 0.05 to 0.95. The traits `p`, `q`, `a`
-    (Minka's $\alpha$) and `row` follow in both directions.
+    (Minka's :math:`\alpha`) and `row` follow in both directions.
 
     Args:
         p: a `Normal` or a mixture of two, such as `gannotes.data.mixture_1d` makes.
@@ -42,7 +47,7 @@ class DivergenceExplorer(anywidget.AnyWidget):
         others: name -> `(p, q)`, further pairs that a menu offers besides the first.
         name: the first pair's name in that menu.
         row: the divergence drawn first: a key of `F_DIVERGENCES`, "half_jensen_shannon" or "alpha".
-        a: Minka's $\alpha$, from -2 to 3.
+        a: Minka's :math:`\alpha`, from -2 to 3.
         limits: the interval that is drawn; the integrals run over the whole line.
         title: a heading.
 
@@ -80,10 +85,13 @@ class DivergenceExplorer(anywidget.AnyWidget):
         limits: tuple[float, float] = (-6.0, 6.0),
         title: str = "",
     ) -> None:
-        if row not in _ROWS:
-            raise ValueError(f"row: expected one of {', '.join(_ROWS)}, got {row!r}")
-        if not _ALPHA[0] <= a <= _ALPHA[1]:
-            raise ValueError(f"a: expected a number from -2 to 3, got {a}")
+        checks.one_of("row", row, _ROWS)
+        checks.number("a", a, *_ALPHA)
+        checks.kind("name", name, str)
+        checks.kind("title", title, str)
+        for pair in checks.kind("others", others or {}, Mapping).values():
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise ValueError(f"others: expected pairs (p, q), got {pair!r}")
         pairs = [
             {"name": key, "p": _density("p", first), "q": _density("q", second)}
             for key, (first, second) in {name: (p, q), **(others or {})}.items()

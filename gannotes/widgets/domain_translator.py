@@ -1,6 +1,7 @@
 r"""A drawing pad between two domains: what the reader draws is translated and comes back.
 
-Two translators, $G: X \to Y$ and $F: Y \to X$, run in the page. Whether a translation keeps what
+Two translators, :math:`G: X \to Y` and :math:`F: Y \to X`, run in the page. Whether a translation
+keeps what
 it was made from shows when it is translated back.
 """
 
@@ -14,6 +15,7 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gannotes import checks
 from gannotes.widgets import encoded
 from gannotes.widgets.bundle import bundle
 from gannotes.widgets.network import image_network
@@ -116,14 +118,17 @@ class DomainTranslator(anywidget.AnyWidget):
                 )
         if there["limits"] != back["limits"]:
             raise ValueError("G, F: expected the same range, both or neither with a final Tanh")
-        if len(names) != 2 or len(set(names)) != 2:
+        checks.texts(title=title)
+        checks.pair_of_names("names", names)
+        if len(set(names)) != 2:
             raise ValueError(f"names: expected two different ones, got {names}")
-        if len(pens) != 2 or not all(0 < r <= size[1] / 4 for r in pens):
-            raise ValueError(f"pens: expected two radii from 0 to {size[1] / 4}, got {pens}")
-        if not 0 <= margin < min(size[1:]) / 2:
-            raise ValueError(f"margin: expected less than half a picture, got {margin}")
-        if not 0 <= example < count:
-            raise ValueError(f"example: expected one from 0 to {count - 1}, got {example}")
+        if len(checks.kind("pens", pens, tuple, list, wanted="a pair of radii")) != 2:
+            raise ValueError(f"pens: expected two radii, got {len(pens)}")
+        for radius in pens:
+            checks.positive("pens", radius, size[1] / 4)
+        checks.count("margin", margin, 0, (min(size[1:]) - 1) // 2)
+        checks.count("example", example, 0, count - 1)
+        checks.flags(backwards=backwards)
         classes = [""] * count
         if labels is not None:
             found, every = encoded.classes(labels, count, None, 1000)
@@ -162,6 +167,7 @@ class DomainTranslator(anywidget.AnyWidget):
 
 def _size(examples: Sequence[Tensor]) -> tuple[int, int, int]:
     """The shape of a picture, the same in both domains."""
+    checks.kind("examples", examples, tuple, list, wanted="two tensors of shape (N, 1, h, w)")
     if len(examples) != 2 or not all(isinstance(part, Tensor) for part in examples):
         kinds = ", ".join(type(part).__name__ for part in examples)
         raise TypeError(f"examples: expected two tensors of shape (N, 1, h, w), got {kinds}")

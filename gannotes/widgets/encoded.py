@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gannotes import checks
+
 
 def codes(name: str, z: Tensor, wanted: str, size: int | None = None) -> np.ndarray:
     """Codes as float64 `(N, k)`, two at least.
@@ -29,8 +31,7 @@ def codes(name: str, z: Tensor, wanted: str, size: int | None = None) -> np.ndar
     fits = z.ndim == 2 and len(z) > 1 and z.shape[1] == (size or z.shape[1]) and z.shape[1]
     if not fits:
         raise ValueError(f"{name}: expected shape {wanted}, N at least 2, got {tuple(z.shape)}")
-    if not z.isfinite().all():
-        raise ValueError(f"{name}: expected finite codes")
+    checks.floating(name, z, finite=True)
     return z.detach().double().cpu().numpy()
 
 
@@ -52,12 +53,12 @@ def classes(
         >>> classes(torch.tensor([0, 2]), 2, None, 10)
         ([0, 2], ['0', '1', '2'])
     """
-    if labels.shape != (count,) or labels.is_floating_point() or labels.is_complex():
-        raise ValueError(
-            f"labels: expected whole numbers of shape ({count},), one for each code, got "
-            f"{labels.dtype} of shape {tuple(labels.shape)}"
-        )
+    labels = checks.classes("labels", labels, str(count))
+    if names is not None:
+        checks.kind("classes", names, list, tuple, wanted="a list of names")
     found = [int(label) for label in labels]
+    if names is None and max(found) >= most:
+        raise ValueError(f"labels: expected numbers from 0 to {most - 1}, got {max(found)}")
     every = [str(n) for n in (range(max(found) + 1) if names is None else names)]
     if len(every) > most:
         raise ValueError(f"classes: expected at most {most}, got {len(every)}")
@@ -81,12 +82,14 @@ def pixels(
         bits: 8, or 4: then the first of two pixels is the higher half of a byte.
 
     Raises:
-        ValueError: for another shape.
+        TypeError: if they are not floating.
+        ValueError: for another shape, or a pixel that is not finite.
 
     Example:
         >>> pixels(torch.tensor([[[[0.0, 1.0], [0.2, 0.4]]]]), (1, 2, 2), (0.0, 1.0), 1, 4).hex()
         '0f36'
     """
+    checks.floating("images", images, finite=True)
     if tuple(images.shape) != (count, *size):
         raise ValueError(
             f"images: expected shape {(count, *size)}, an image of the decoder's size for each "

@@ -1,11 +1,12 @@
 r"""A generator that runs in the page: slide its latent code and watch the image.
 
-A trained $G_\theta$ is a composition of affine maps and fixed nonlinearities. With the running
+A trained :math:`G_\theta` is a composition of affine maps and fixed nonlinearities. With the
+running
 statistics of every batch normalisation folded into the affine map before it, that is a short list
 of layers and one block of numbers. Both travel in the widget's state, and the module
-`latent_explorer.js` computes $x = G_\theta(z)$ in the browser.
+`latent_explorer.js` computes :math:`x = G_\theta(z)` in the browser.
 
-The latent vector is laid out as in `gannotes.models`: noise $z \sim p_0$ first, then one-hot
+The latent vector is laid out as in `gannotes.models`: noise :math:`z \sim p_0` first, then one-hot
 categorical codes, then continuous codes. Several generators of one latent space are shown at the
 same code, so that what differs between their images is the generator and nothing else.
 """
@@ -21,23 +22,27 @@ import traitlets
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Uniform
 
+from gannotes import checks
 from gannotes.widgets.bundle import bundle
-from gannotes.widgets.network import image_network
+from gannotes.widgets.network import image_network, limited
 
 _HERE = Path(__file__).parent
 
 
 class LatentExplorer(anywidget.AnyWidget):
-    r"""Move the code $z$ of a generator and see $x = G_\theta(z)$, with no kernel behind the page.
+    r"""Move a generator's code and see :math:`x = G_\theta(z)`, with no kernel behind the page.
 
     Slide: GAN, its results (F02), and other pictures of samples, moving; beyond the deck (I16).
 
-    The sliders move either single noise coordinates or chosen `directions` $u_j$: slider $j$ shows
-    $\langle u_j, z \rangle$ and changes nothing orthogonal to $u_j$. Of several images it shows the
-    first one's, and moves all of them as far. "Interpolate" walks from the
+    The sliders move either single noise coordinates or chosen `directions` :math:`u_j`: slider
+    :math:`j` shows :math:`\langle u_j, z \rangle` and changes nothing orthogonal to :math:`u_j`. Of
+    several images it shows the first one's, and moves all of them as far. "Interpolate" walks from
+    the
     code on show to a fresh draw, on the straight line or, for normal noise, on the great circle
-    $\bigl(\sin((1-t)\Omega)\, a + \sin(t\Omega)\, b\bigr) / \sin\Omega$, $\Omega$ the angle of $a$
-    and $b$, which keeps the length of the code where $p_0$ has its mass (White, 2016, Sampling
+    :math:`\bigl(\sin((1-t)\Omega)\, a + \sin(t\Omega)\, b\bigr) / \sin\Omega`, :math:`\Omega` the
+    angle of :math:`a`
+    and :math:`b`, which keeps the length of the code where :math:`p_0` has its mass (White, 2016,
+    Sampling
     generative networks).
 
     Args:
@@ -121,29 +126,22 @@ class LatentExplorer(anywidget.AnyWidget):
         seed: int = 0,
         dtype: torch.dtype = torch.float16,
     ) -> None:
-        if samples < 1 or (samples > 1 and p_0 is None):
+        checks.count("samples", samples, 1, 64)
+        checks.count("seed", seed, 0, 2**31 - 1)
+        checks.texts(title=title)
+        checks.flags(smooth=smooth)
+        if samples > 1 and p_0 is None:
             raise ValueError(f"samples: expected 1, or more with a p_0 to draw from, got {samples}")
         noise = None if p_0 is None else _noise(p_0)
         code: dict[str, Any] = {
             "noise": noise,
             "sliders": _sliders(noise, sliders, directions, names),
-            "categorical": [
-                {
-                    "name": name,
-                    "classes": [str(c) for c in (range(k) if isinstance(k, int) else k)],
-                }
-                for name, k in (categorical or {}).items()
-            ],
-            "continuous": [
-                {"name": name, "low": float(low), "high": float(high)}
-                for name, (low, high) in (continuous or {}).items()
-            ],
+            "categorical": _categorical(categorical),
+            "continuous": _continuous(continuous),
         }
         first, rest = _start(p_0, code, samples, seed)
         if z is not None:
-            if z.shape != (len(first),):
-                raise ValueError(f"z: expected shape ({len(first)},), got {tuple(z.shape)}")
-            first = z.double().tolist()
+            first = checks.floating("z", z, str(len(first)), finite=True).double().tolist()
         nets = _generators(G)
         folded = {
             name: image_network(f"G[{name!r}]" if name else "G", net, len(first), shape, dtype)
@@ -191,20 +189,48 @@ def _common(
     sizes = {name: net["size"] for name, net in folded.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"G: expected images of one shape, got {sizes}")
-    ranges = {name: limits or net["limits"] for name, net in folded.items()}
+    ranges = {name: limited(limits, net["limits"]) for name, net in folded.items()}
     if len(set(ranges.values())) > 1:
         raise ValueError(f"limits: expected (low, high), as the last layers differ: got {ranges}")
     return next(iter(sizes.values())), next(iter(ranges.values()))
 
 
+def _categorical(codes: Mapping[str, int | Sequence[str]] | None) -> list[dict[str, Any]]:
+    """The name and the classes of each categorical code."""
+    found = []
+    for name, k in checks.kind("categorical", codes or {}, Mapping).items():
+        checks.texts(categorical=name)
+        if not isinstance(k, list | tuple):
+            k = range(checks.count("categorical", k, 1, 64))
+        if not 1 <= len(k) <= 64:
+            raise ValueError(f"categorical: expected 1 to 64 classes, got {len(k)}")
+        found.append({"name": name, "classes": [str(c) for c in k]})
+    return found
+
+
+def _continuous(codes: Mapping[str, tuple[float, float]] | None) -> list[dict[str, Any]]:
+    """The name and the range of each continuous code."""
+    found = []
+    for name, ends in checks.kind("continuous", codes or {}, Mapping).items():
+        checks.texts(continuous=name)
+        low, high = checks.interval("continuous", ends)
+        found.append({"name": name, "low": low, "high": high})
+    return found
+
+
 def _noise(p_0: Distribution) -> dict[str, Any]:
     """The parameters that the browser draws from: mean and deviation, or low and high."""
+    if not hasattr(p_0, "event_shape") or isinstance(p_0, type):
+        raise TypeError(f"p_0: expected a distribution, got {type(p_0).__name__}")
     base = p_0.base_dist if isinstance(p_0, Independent) else p_0
     if len(p_0.event_shape) != 1 or p_0.batch_shape or not isinstance(base, Normal | Uniform):
         raise TypeError(
             f"p_0: expected an independent Normal or Uniform over vectors, e.g. "
             f"Independent(Normal(loc, scale), 1), got {p_0}"
         )
+    for numbers in (base.loc, base.scale) if isinstance(base, Normal) else (base.low, base.high):
+        if not numbers.isfinite().all():
+            raise ValueError(f"p_0: expected finite numbers, got {numbers.tolist()}")
     if isinstance(base, Normal):
         return {"normal": True, "first": _floats(base.loc), "second": _floats(base.scale)}
     return {"normal": False, "first": _floats(base.low), "second": _floats(base.high)}
@@ -219,17 +245,19 @@ def _sliders(
     """The noise sliders, each with its range: three deviations, or the interval itself."""
     if noise is None:
         if directions is not None or names is not None:
-            raise ValueError("directions, names: they belong to the noise, and p_0 is None")
+            raise ValueError("directions, names: expected a p_0 that they belong to, got None")
         return []
     d = len(noise["first"])
     if directions is None:
-        chosen = list(range(min(sliders, d))) if isinstance(sliders, int) else list(sliders)
-        if not all(0 <= i < d for i in chosen):
-            raise ValueError(f"sliders: expected indices from 0 to {d - 1}, got {chosen}")
+        if isinstance(sliders, list | tuple | range):
+            chosen = [checks.count("sliders", i, 0, d - 1) for i in sliders]
+        else:
+            chosen = list(range(min(checks.count("sliders", sliders, 0), d)))
         rows = np.eye(d)[chosen].reshape(-1, d)
         keys: list[dict[str, Any]] = [{"index": i} for i in chosen]
         default = [f"z_{i + 1}" for i in chosen]
     else:
+        checks.floating("directions", directions, "k d", finite=True)
         rows = directions.detach().double().cpu().numpy()
         if rows.ndim != 2 or rows.shape[1] != d or len(rows) > d:
             raise ValueError(f"directions: expected shape (k, {d}), got {rows.shape}")
@@ -239,7 +267,9 @@ def _sliders(
             )
         keys = [{"direction": [round(float(v), 7) for v in row]} for row in rows]
         default = [f"u_{j + 1}" for j in range(len(rows))]
-    names = default if names is None else list(names)
+    names = default if names is None else list(checks.kind("names", names, list, tuple))
+    for name in names:
+        checks.texts(names=name)
     if len(names) != len(keys):
         raise ValueError(f"names: expected {len(keys)}, one per noise slider, got {len(names)}")
     first, second = np.asarray(noise["first"]), np.asarray(noise["second"])

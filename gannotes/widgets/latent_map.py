@@ -1,9 +1,10 @@
 r"""A latent plane as a map: point at it, and the decoder draws what lies there.
 
 A decoder with two latent dimensions is a picture of its data: each point of the plane is an image.
-The map has equal areas. In the coordinates $u = \Phi(z)$, each uniform on $(0, 1)$ when $z \sim
-N(0, I)$, a cell of the square holds as much of the prior as any other cell of its size, and the
-mid-points of $n \times n$ cells are `gannotes.distributions.latent_grid`.
+The map has equal areas. In the coordinates :math:`u = \Phi(z)`, each uniform on :math:`(0, 1)` when
+:math:`z \sim N(0, I)`, a cell of the square holds as much of the prior as any other cell of its
+size, and the
+mid-points of :math:`n \times n` cells are `gannotes.distributions.latent_grid`.
 """
 
 from collections.abc import Sequence
@@ -17,15 +18,16 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gannotes import checks
 from gannotes.widgets import encoded
 from gannotes.widgets.bundle import bundle
-from gannotes.widgets.network import image_network
+from gannotes.widgets.network import image_network, limited
 
 _HERE = Path(__file__).parent
 
 
 class LatentMap(anywidget.AnyWidget):
-    r"""Point at $z$ in the latent plane and see $x = G_\theta(z)$, among encoded test images.
+    r"""Point at the latent plane and see :math:`x = G_\theta(z)`, among encoded test images.
 
     .. math::
 
@@ -33,10 +35,11 @@ class LatentMap(anywidget.AnyWidget):
 
     The first coordinate grows to the right, the second upwards. In the map's background the decoder
     draws the mid-points of `cells` times `cells` cells, in the foreground lie the codes of test
-    images, coloured by their class. A switch straightens the axes: equal steps of $z$ instead of
-    equal shares of the prior.
+    images, coloured by their class. A switch straightens the axes: equal steps of :math:`z` instead
+    of equal shares of the prior.
 
-    Pointing, dragging, touching, the arrow keys and two sliders choose $z$. All of it runs in the
+    Pointing, dragging, touching, the arrow keys and two sliders choose :math:`z`. All of it runs in
+    the
     page, without a kernel; with one, the trait `z` follows in both directions.
 
     Slide: VAE / Structure of the latent space (E66, F09), with the erratum X18.
@@ -52,7 +55,7 @@ class LatentMap(anywidget.AnyWidget):
         classes: the names of the classes, at most ten; their numbers without it.
         name: what a sentence calls a test image.
         cells: the sheet in the background has `cells` times `cells` images; 0 for none.
-        quantiles: whether to start with the coordinates $\Phi(z)$ instead of $z$.
+        quantiles: whether to start with the coordinates :math:`\Phi(z)` instead of :math:`z`.
         limit: where the sliders and the plain axes end; 3, or what 99 of 100 codes need.
         point: the code to start from.
         shape: `(h, w)` of a flat output.
@@ -117,14 +120,15 @@ class LatentMap(anywidget.AnyWidget):
         codes = encoded.codes("z", z, "(N, 2)", 2)
         found, names = encoded.classes(labels, len(codes), classes, 10)
         net = image_network("decoder", decoder, 2, shape, dtype)
-        if cells < 0:
-            raise ValueError(f"cells: expected 0 or more cells along a side, got {cells}")
-        reach = _reach(codes) if limit is None else float(limit)
-        if not 0 < reach <= 6:
-            raise ValueError(f"limit: expected a number above 0 and at most 6, got {limit}")
-        if len(point) != 2 or not all(abs(v) <= reach for v in point):
-            raise ValueError(f"point: expected two numbers within {reach} of 0, got {point}")
-        limits = limits or net["limits"]
+        checks.count("cells", cells, 0, 64)
+        checks.texts(name=name, title=title)
+        checks.flags(quantiles=quantiles, smooth=smooth)
+        reach = _reach(codes) if limit is None else checks.positive("limit", limit, 6)
+        if len(checks.kind("point", point, tuple, list, wanted="a pair of numbers")) != 2:
+            raise ValueError(f"point: expected two numbers, got {len(point)}")
+        for v in point:
+            checks.number("point", v, -reach, reach)
+        limits = limited(limits, net["limits"])
         shown = None if images is None else (images, net["size"], limits, len(codes), 4)
         super().__init__(
             layers=net["layers"],

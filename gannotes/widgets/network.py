@@ -1,7 +1,9 @@
 r"""A network as a list of layers and one block of numbers, for `network.js` to run in the browser.
 
-In evaluation mode batch normalisation is an affine map of each channel, $y = s x + t$, and the
-affine map $x = W u + b$ before it absorbs it: $y = (s W) u + (s b + t)$. What is left is a chain of
+In evaluation mode batch normalisation is an affine map of each channel, :math:`y = s x + t`, and
+the
+affine map :math:`x = W u + b` before it absorbs it: :math:`y = (s W) u + (s b + t)`. What is left
+is a chain of
 affine maps and elementwise functions.
 """
 
@@ -13,6 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from gannotes import checks
+
+LARGEST = 1024  # pixels along the side of an image
 Layer = dict[str, Any]  # its operation and sizes, and float64 arrays "W" and "b" where it has any
 
 
@@ -23,8 +28,7 @@ def describe(layers: list[Layer]) -> list[Layer]:
 
 def fold(G: nn.Sequential, inputs: int | tuple[int, ...]) -> tuple[list[Layer], tuple[int, ...]]:
     """The layers of `G` on codes of a length or images of a shape, and the shape of its output."""
-    if not isinstance(G, nn.Sequential):
-        raise TypeError(f"G: expected an nn.Sequential, got {type(G).__name__}")
+    checks.kind("G", G, nn.Sequential)
     layers: list[Layer] = []
     shape: tuple[int, ...] = (inputs,) if isinstance(inputs, int) else inputs
     for module in _leaves(G):
@@ -40,14 +44,33 @@ def fold(G: nn.Sequential, inputs: int | tuple[int, ...]) -> tuple[list[Layer], 
 def pack(layers: list[Layer], dtype: torch.dtype) -> bytes:
     """All numbers in one block: weight, then bias, layer by layer, little-endian."""
     types = {torch.float16: "<f2", torch.float32: "<f4"}
-    if dtype not in types:
-        raise TypeError(f"dtype: expected torch.float16 or torch.float32, got {dtype}")
+    if not isinstance(dtype, torch.dtype) or dtype not in types:
+        raise TypeError(f"dtype: expected torch.float16 or torch.float32, got {dtype!r}")
     arrays = [layer[key].ravel() for layer in layers if "W" in layer for key in ("W", "b")]
     with np.errstate(over="ignore"):
         packed = np.concatenate([np.zeros(0), *arrays]).astype(types[dtype])
     if not np.isfinite(packed).all():
-        raise ValueError(f"G: a weight is not finite in {dtype}")
+        raise ValueError(f"G: expected weights that are finite in {dtype}, got one that is not")
+    for array in arrays:
+        if array.any() and not array.astype(types[dtype]).any():
+            raise ValueError(f"G: expected weights that {dtype} can hold, got some that vanish")
     return packed.tobytes()
+
+
+def limited(limits: tuple[float, float] | None, own: tuple[float, float]) -> tuple[float, float]:
+    """The values of black and white: those that were asked for, or the network's own."""
+    return own if limits is None else checks.interval("limits", limits)
+
+
+def sized(shape: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Height and width of a flat output, if they are given."""
+    if shape is None:
+        return None
+    checks.kind("shape", shape, tuple, list, wanted="a pair (h, w)")
+    if len(shape) != 2:
+        raise ValueError(f"shape: expected a pair (h, w), got {len(shape)} numbers")
+    height, width = (checks.count("shape", n, 1, LARGEST) for n in shape)
+    return height, width
 
 
 def image_network(
@@ -69,6 +92,7 @@ def image_network(
     Returns:
         "layers", "weights", "size" (channels, height, width) and "limits", the range of its values.
     """
+    shape = sized(shape)
     try:
         layers, size = fold(G, inputs)
         weights = pack(layers, dtype)
@@ -79,6 +103,8 @@ def image_network(
                 f"G: expected images of shape (1, h, w) or (3, h, w), or h * w values with "
                 f"shape=(h, w), got an output of shape {size} with shape={shape}"
             )
+        if max(size[1:]) > LARGEST:
+            raise ValueError(f"G: expected images of at most {LARGEST} pixels a side, got {size}")
     except (TypeError, ValueError) as error:
         if str(error).startswith("G:"):
             error.args = (f"{argument}{str(error)[1:]}",)
@@ -107,12 +133,14 @@ def _layer(module: nn.Module, shape: tuple[int, ...]) -> tuple[Layer | None, tup
             return _convolution(module, shape)
         case nn.BatchNorm1d() | nn.BatchNorm2d():
             _expect(module, module.num_features, shape[0])
+            if isinstance(module, nn.BatchNorm2d) and len(shape) != 3:
+                raise ValueError(f"G: expected images for its {module}, got shape {shape}")
             affine = {"op": "affine", "channels": shape[0], "size": prod(shape)}
             return {**affine, **_statistics(module)}, shape
         case nn.Upsample() if module.mode == "nearest" and len(shape) == 3:
             scale = _pair(module.scale_factor)
             if module.size is not None or any(s != int(s) for s in scale):
-                raise TypeError(f"G: {module} has no whole scale_factor")
+                raise TypeError(f"G: expected a whole scale_factor, got {module}")
             a, b = (int(s) for s in scale)
             factors = {"channels": shape[0], "input": list(shape[1:]), "scale": [a, b]}
             return {"op": "upsample", **factors}, (shape[0], shape[1] * a, shape[2] * b)
@@ -135,15 +163,19 @@ def _convolution(
     """A convolution and its output size."""
     plain = module.padding_mode == "zeros" and not isinstance(module.padding, str)
     if module.groups != 1 or _pair(module.dilation) != (1, 1) or not plain:
-        raise TypeError(f"G: groups, dilation or this padding is not supported: {module}")
+        raise TypeError(f"G: expected no groups, no dilation and plain padding, got {module}")
     _expect(module, module.in_channels, shape[0] if len(shape) == 3 else shape)
     kernel, stride = _pair(module.kernel_size), _pair(module.stride)
     padding, extra = _pair(module.padding), _pair(module.output_padding)
     transposed = isinstance(module, nn.ConvTranspose2d)
+    if len(shape) != 3:
+        raise ValueError(f"G: expected images for its {module}, got values of shape {shape}")
     output = [
         (n - 1) * s - 2 * p + k + e if transposed else (n + 2 * p - k) // s + 1
         for n, s, p, k, e in zip(shape[1:], stride, padding, kernel, extra, strict=True)
     ]
+    if min(output) < 1:
+        raise ValueError(f"G: expected images larger than the kernel of {module}, got {shape}")
     layer = {
         "op": "conv_transpose" if transposed else "conv",
         "channels": [module.in_channels, module.out_channels],
@@ -173,7 +205,7 @@ def _activation(module: nn.Module) -> tuple[str, list[float]]:
             return "tanh", []
         case nn.Softplus() if module.beta == 1:
             return "softplus", []
-    raise TypeError(f"G: the browser cannot run {module}; see LatentExplorer for what it can")
+    raise TypeError(f"G: expected layers that the browser knows (see LatentExplorer), got {module}")
 
 
 def _arrays(module: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> dict[str, np.ndarray]:
@@ -187,7 +219,7 @@ def _arrays(module: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> dict[str, np.
 def _statistics(module: nn.BatchNorm1d | nn.BatchNorm2d) -> dict[str, np.ndarray]:
     """Batch normalisation in evaluation mode is the affine map `W x + b` of each channel."""
     if module.running_mean is None or module.running_var is None:
-        raise TypeError(f"G: {module} keeps no running statistics")
+        raise TypeError(f"G: expected running statistics, got {module}, which keeps none")
     mean, variance = module.running_mean.double().cpu(), module.running_var.double().cpu()
     scale = (variance + module.eps).rsqrt()
     shift = -mean * scale
@@ -221,4 +253,4 @@ def _pair(n: Any) -> tuple[Any, Any]:
 def _expect(module: nn.Module, wanted: int, came: object) -> None:
     if wanted != came:
         name = type(module).__name__
-        raise ValueError(f"G: its {name} takes {wanted} features or channels, and {came} come in")
+        raise ValueError(f"G: expected {wanted} features or channels for its {name}, got {came}")

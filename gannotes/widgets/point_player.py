@@ -14,6 +14,7 @@ import torch
 import traitlets
 from torch import Tensor
 
+from gannotes import checks
 from gannotes.widgets.bundle import bundle
 
 _HERE = Path(__file__).parent
@@ -22,7 +23,7 @@ Interval = tuple[float, float]
 
 
 class PointPlayer(anywidget.AnyWidget):
-    r"""Play $x^{(t)}_1, \dots, x^{(t)}_N$ for $t = 1, \dots, T$: `plane` in 2-D, `line` in 1-D.
+    r"""Play :math:`x^{(t)}_1, \dots, x^{(t)}_N`, frame by frame: `plane` in 2-D, `line` in 1-D.
 
     Slide: Learn a random number generator (F01), moving over the steps of a run.
 
@@ -57,7 +58,7 @@ class PointPlayer(anywidget.AnyWidget):
         axes: tuple[str, str] = ("x_1", "x_2"),
         title: str = "",
     ) -> "PointPlayer":
-        r"""The samples $x = G_{\theta_t}(z)$ in the plane, over the data and the critic's field.
+        r"""Samples :math:`x = G_{\theta_t}(z)` in the plane, over the data and the critic's field.
 
         Args:
             points: samples of the model, `(T, N, 2)`.
@@ -81,22 +82,27 @@ class PointPlayer(anywidget.AnyWidget):
             >>> PointPlayer.plane(torch.zeros(3, 5, 2), limits=((-1, 1), (-1, 1)))
             PointPlayer(3 frames, 5 points)
         """
+        checks.texts(title=title, field_name=field_name)
+        checks.pair_of_names("names", names)
+        checks.pair_of_names("axes", axes)
         frames, count = _shape("points", points, ("T", "N", 2))[:2]
         if data is not None:
             _shape("data", data, ("M", 2))
         spec: dict[str, Any] = {"plane": True, "points": count, "axes": list(axes), "curves": []}
         if field is not None:
             size = _shape("field", field, (frames, "h", "w"))
-            low, high = _interval("field_limits", field_limits)
+            low, high = checks.interval("field_limits", field_limits)
             spec["field"] = {"size": list(size[1:]), "limits": [low, high], "name": field_name}
             field = ((field.detach().double() - low) / (high - low)).clamp(0, 1) * 255
-        x, y = (_interval("limits", interval) for interval in limits)
+        if len(checks.kind("limits", limits, tuple, list, wanted="a pair of intervals")) != 2:
+            raise ValueError(f"limits: expected two intervals, got {len(limits)}")
+        x, y = (checks.interval("limits", interval) for interval in limits)
         box = torch.tensor([x, y], dtype=torch.float64)
         return cls(
             view={**_view(frames, x, y, names), **spec},
             points=_half("points", points, box),
             data=_half("data", data, box),
-            field=_byte("field", field),
+            field=_byte(field),
             labels=_labels(labels, frames),
             title=title,
         )
@@ -117,7 +123,7 @@ class PointPlayer(anywidget.AnyWidget):
         axes: tuple[str, str] = ("x", ""),
         title: str = "",
     ) -> "PointPlayer":
-        r"""Curves over a line, e.g. $p$, $q_{\theta_t}$, $D_{\phi_t}$ and $D^*$, and samples.
+        r"""Curves over a line, such as :math:`p`, :math:`q_{\theta_t}` and a critic, and samples.
 
         Args:
             x: the common grid, increasing, `(K,)`.
@@ -141,9 +147,17 @@ class PointPlayer(anywidget.AnyWidget):
             >>> PointPlayer.line(x, {"p": x**2, "q": torch.zeros(4, 9)})
             PointPlayer(4 frames, curves p, q)
         """
+        checks.texts(title=title)
+        checks.pair_of_names("names", names)
+        checks.pair_of_names("axes", axes)
         (size,) = _shape("x", x, ("K",))
-        if not (x.diff() > 0).all():
-            raise ValueError("x: expected an increasing grid")
+        if size < 2 or not (x.diff() > 0).all():
+            raise ValueError("x: expected an increasing grid of two points or more, got another")
+        for name, curve in checks.kind("curves", curves, Mapping).items():
+            checks.texts(curves=name)
+            checks.floating(f"curves[{name!r}]", curve, "... K", finite=True)
+        if samples is not None:
+            checks.floating("samples", samples, "T N", finite=True)
         moving = [v for v in (*curves.values(), samples) if v is not None and v.ndim == 2]
         frames = len(moving[0]) if moving else 1
         for name, curve in curves.items():
@@ -151,6 +165,7 @@ class PointPlayer(anywidget.AnyWidget):
         count = 0 if samples is None else _shape("samples", samples, (frames, "N"))[1]
         if data is not None:
             _shape("data", data, ("M",))
+        checks.kind("right", right, tuple, list, wanted="a tuple of names")
         if not set(right) <= set(curves):
             raise ValueError(f"right: expected names among {list(curves)}, got {list(right)}")
         left = [v.detach().double() for name, v in curves.items() if name not in right]
@@ -158,13 +173,13 @@ class PointPlayer(anywidget.AnyWidget):
             low = min([0.0, *(float(v.min()) for v in left)])
             high = max([float(v.max()) for v in left], default=1.0)
             limits = (1.05 * low, 1.05 * high if high > low else low + 1)
-        across = _interval("x", (float(x[0]), float(x[-1])))
+        across = checks.interval("x", (float(x[0]), float(x[-1])))
         spec = {
             "plane": False,
             "points": count,
             "axes": list(axes),
             "grid": size,
-            "right": list(_interval("right_limits", right_limits)) if right else None,
+            "right": list(checks.interval("right_limits", right_limits)) if right else None,
             "curves": [
                 {"name": name, "moving": curve.ndim == 2, "right": name in right}
                 for name, curve in curves.items()
@@ -173,7 +188,7 @@ class PointPlayer(anywidget.AnyWidget):
         packed = [_half(f"curves[{n!r}]", v) for n, v in curves.items()]
         box = torch.tensor([across], dtype=torch.float64)
         return cls(
-            view={**_view(frames, across, _interval("limits", limits), names), **spec},
+            view={**_view(frames, across, checks.interval("limits", limits), names), **spec},
             points=_half("samples", None if samples is None else samples[..., None], box),
             data=_half("data", None if data is None else data[..., None], box),
             curves=b"".join([_half("x", x), *packed]),
@@ -198,46 +213,33 @@ def _view(frames: int, x: Interval, y: Interval, names: tuple[str, str]) -> dict
 
 def _shape(name: str, x: Tensor, wanted: tuple[int | str, ...]) -> tuple[int, ...]:
     """The shape of `x`, if it fits: a letter stands for any positive size."""
-    fits = x.ndim == len(wanted) and all(
-        n > 0 if isinstance(w, str) else n == w for n, w in zip(x.shape, wanted, strict=True)
-    )
-    if not fits:
-        shape = ", ".join(str(w) for w in wanted)
-        raise ValueError(f"{name}: expected shape ({shape}), got {tuple(x.shape)}")
+    checks.floating(name, x, " ".join(str(w) for w in wanted), finite=True)
     return tuple(x.shape)
-
-
-def _interval(name: str, interval: Interval) -> Interval:
-    low, high = (float(v) for v in interval)
-    if not low < high:
-        raise ValueError(f"{name}: expected low < high, got ({low}, {high})")
-    return low, high
-
-
-def _finite(name: str, x: Tensor) -> Tensor:
-    if not x.isfinite().all():
-        raise ValueError(f"{name}: expected finite values")
-    return x.detach().cpu()
 
 
 def _half(name: str, x: Tensor | None, box: Tensor | None = None) -> bytes:
     """`x` as float16 bytes; points far outside `box` (d, 2) move nearer and stay invisible."""
     if x is None:
         return b""
-    values = _finite(name, x).double()
+    values = x.detach().cpu().double()
     if box is not None:
         width = box[:, 1] - box[:, 0]
         values = values.clamp(box[:, 0] - width, box[:, 1] + width)
-    return _finite(f"{name} as float16", values.half()).contiguous().numpy().astype("<f2").tobytes()
+    half = values.half()
+    if not half.isfinite().all():
+        raise ValueError(f"{name}: expected numbers below 65,504 in magnitude, got larger ones")
+    return half.contiguous().numpy().astype("<f2").tobytes()
 
 
-def _byte(name: str, x: Tensor | None) -> bytes:
-    return b"" if x is None else _finite(name, x).round().byte().contiguous().numpy().tobytes()
+def _byte(x: Tensor | None) -> bytes:
+    return b"" if x is None else x.detach().cpu().round().byte().contiguous().numpy().tobytes()
 
 
 def _labels(labels: Sequence[str] | None, frames: int) -> list[str]:
     if labels is None:
         return [f"frame {t + 1} of {frames}" for t in range(frames)]
-    if len(labels) != frames:
+    if len(checks.kind("labels", labels, list, tuple, wanted="a list of sentences")) != frames:
         raise ValueError(f"labels: expected {frames}, one per frame, got {len(labels)}")
+    for label in labels:
+        checks.texts(labels=label)
     return list(labels)
