@@ -188,12 +188,21 @@ def fit(
 ) -> History:
     r"""Call `step` on every batch and keep what it returns: the only loop there is.
 
-    With `checkpoint`, everything that `step` refers to and that has a state (modules, optimisers,
-    schedulers, generators; in its arguments if it is a `functools.partial`, in its closure and
-    globals otherwise) is saved every so many steps together with torch's random state. A run that
-    is killed at any instant and started again continues from there and ends with bit-identical
-    parameters on the same number of threads, provided that `batches` starts with the same batches
-    again: those already seen are skipped.
+    With `checkpoint`, everything that `step` can reach and that may change is saved every so many
+    steps, together with the random states of torch, numpy and Python: modules (with their mode and
+    all buffers), optimisers, schedules, averages, generators, plain tensors and arrays, numbers,
+    whether in arguments, closures, globals, attributes or containers. A run that is killed at any
+    instant and started again by the same program goes on from there and ends with bit-identical
+    parameters. It is refused at the first step if it changes what no file can hold (iterators,
+    sets of several objects, containers or optimisers that it makes on the way), and it is refused
+    before anything is touched if the program begins otherwise than the one that was killed:
+    another optimiser, rate, precision, seed or network, other code or batches, another number of
+    threads, or **another version** of torch, numpy, Python or this package, which may round
+    differently.
+
+    Batches already seen are drawn again and compared; those that are drawn with a generator that
+    the file holds go on with it. A loader with a `state_dict` says itself where it is; a torch
+    `DataLoader` that shuffles and has none is refused.
 
     Slide: GAN / Training Algorithm (A01, A02).
 
@@ -211,8 +220,10 @@ def fit(
     Raises:
         FloatingPointError: at the first objective or gradient that is not finite, with the number
             of the step.
-        ValueError: if the checkpoint belongs to something else, or if `step` refers to nothing to
-            save.
+        ValueError: if `step` returns no dictionary of tensors, or other series than at first; with
+            `checkpoint` also if the file is damaged or of another run, if `step` uses what no file
+            can hold, or nothing to save. The attribute `history` of an error holds the series of
+            the steps so far.
 
     Example:
         >>> x = torch.nn.Linear(1, 1, bias=False)
@@ -221,21 +232,49 @@ def fit(
         >>> history["loss"].shape, bool(history["loss"][-1] < 1e-6)
         (torch.Size([50]), True)
     """
-    iterator = iter(batches)
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise ValueError(f"every: expected an integer >= 1, got {every!r}")
     saved = None if checkpoint is None else Checkpoint(checkpoint, step)
-    rows = [] if saved is None else saved.resume(iterator)
+    left, rows = (iter(batches), []) if saved is None else saved.resume(batches)
     total = len(batches) if isinstance(batches, Sized) else None
     shown = {} if progress else {"disable": True}  # otherwise tqdm asks the environment
-    for batch in tqdm(iterator, initial=len(rows), total=total, leave=False, **shown):
-        try:
-            row = step(batch)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"step {len(rows)}: {error}") from None
-        rows.append({name: value.detach() for name, value in row.items()})
-        if saved is not None and len(rows) % every == 0:
-            saved.write(rows, total)
+    try:
+        for batch in tqdm(left, initial=len(rows), total=total, leave=False, **shown):
+            try:
+                row = step(batch)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"step {len(rows)}: {error}") from None
+            rows.append(_row(row, rows))
+            if saved is not None and len(rows) % every == 0:
+                saved.write(rows, total)
+            elif saved is not None and len(rows).bit_count() == 1:  # 1, 2, 4, ...
+                saved.rehearse(rows)
+    except Exception as error:
+        error.history = _stack(rows)  # type: ignore[attr-defined]
+        raise
     if saved is not None:
         saved.write(rows, len(rows))
+    return _stack(rows)
+
+
+def _row(row: Any, before: list[History]) -> History:
+    """What a step has returned, detached; refused if it does not continue the series."""
+    if not isinstance(row, dict) or not all(isinstance(value, Tensor) for value in row.values()):
+        came = {k: type(v).__name__ for k, v in row.items()} if isinstance(row, dict) else row
+        raise ValueError(f"step: expected a dictionary of tensors to be returned, got {came!r}")
+    if before and _form(row) != _form(before[0]):
+        raise ValueError(
+            f"step: expected series like those of the first step, {_form(before[0])}, "
+            f"got {_form(row)} at step {len(before)}"
+        )
+    return {name: value.detach() for name, value in row.items()}
+
+
+def _form(row: History) -> dict[str, str]:
+    return {name: f"{value.dtype} {tuple(value.shape)}" for name, value in row.items()}
+
+
+def _stack(rows: list[History]) -> History:
     return {name: torch.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 

@@ -1,86 +1,25 @@
-"""A run that is killed at any instant ends as if nothing had happened."""
+"""The file of a run: what it refuses, how it is written, and what damaged ones do."""
 
+import copy
+import errno
 import functools
-import multiprocessing
+import hashlib
+import json
 import os
 import random
-import signal
+import stat
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gannotes import nets
-from gannotes.checkpoint import stateful
+from gannotes.checkpoint import history, stateful
 from gannotes.data import Batches
 from gannotes.distributions import standard_normal
 from gannotes.models.gan import GAN, step
 from gannotes.optim import descend, fit
-
-
-def long_run(checkpoint: Path, result: Path) -> None:
-    """What the killed processes do: a GAN, a decaying rate, and noise drawn at every step."""
-    torch.set_num_threads(1)
-    gan, theta, phi = make(width=16)
-    decay = [torch.optim.lr_scheduler.ExponentialLR(player, 0.999) for player in (theta, phi)]
-    batches = Batches(torch.randn(500, 2), 32, steps=600, seed=1)
-
-    def decaying(x):
-        values = step(gan, x, theta, phi)
-        for schedule in decay:
-            schedule.step()
-        return values
-
-    history = fit(decaying, batches, progress=False, checkpoint=checkpoint, every=10)
-    save_file({**gan.state_dict(), "history": history["value"]}, result)
-
-
-def start(checkpoint: Path, result: Path) -> multiprocessing.process.BaseProcess:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "gannotes.optim"])  # else each start waits for torch
-    process = context.Process(target=long_run, args=(checkpoint, result))
-    process.start()
-    return process
-
-
-def test_twenty_kills_leave_no_trace(tmp_path):
-    """SIGKILL strikes 20 times, after random numbers of saves; the end is bit-identical."""
-    alone = start(tmp_path / "alone.safetensors", tmp_path / "alone")
-    alone.join()
-    assert alone.exitcode == 0
-    moments, checkpoint = random.Random(0), tmp_path / "killed.safetensors"
-    kills = 0
-    for _ in range(20):
-        run = start(checkpoint, tmp_path / "killed")
-        wait_for_saves(run, checkpoint, moments.randint(0, 3), moments.uniform(0, 0.02))
-        run.kill()
-        run.join()
-        kills += run.exitcode == -signal.SIGKILL
-        if checkpoint.exists():  # whatever the instant, the file is whole
-            load_file(checkpoint)
-    assert kills >= 15
-    run = start(checkpoint, tmp_path / "killed")
-    run.join()
-    assert run.exitcode == 0
-    one, other = load_file(tmp_path / "alone"), load_file(tmp_path / "killed")
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    assert len(one["history"]) == 600
-
-
-def wait_for_saves(
-    run: multiprocessing.process.BaseProcess, file: Path, saves: int, then: float
-) -> None:
-    """Return `then` seconds after `saves` replacements of the file, or when the run has ended."""
-    last = os.stat(file).st_mtime_ns if file.exists() else None
-    while saves and run.exitcode is None:
-        run.join(0.002)
-        now = os.stat(file).st_mtime_ns if file.exists() else None
-        saves -= now != last
-        last = now
-    run.join(then)
 
 
 def make(width: int = 8) -> tuple[GAN, torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -147,16 +86,16 @@ def test_a_file_of_something_else_is_refused_and_nothing_changes(tmp_path):
 
     gan, theta, phi = make(width=9)
     before = [p.clone() for p in gan.parameters()]
-    with pytest.raises(ValueError, match=r"holds gan.*of shape \(8, 2\), expected \(9, 2\)"):
+    with pytest.raises(ValueError, match="gan.G.0.out_features to be 8, as the run began, got 9"):
         fit(lambda x: step(gan, x, theta, phi), batches, progress=False, checkpoint=file)
     assert all(torch.equal(p, q) for p, q in zip(before, gan.parameters(), strict=True))
 
     other = torch.nn.Linear(1, 1)
-    with pytest.raises(ValueError, match="holds the states of"):
+    with pytest.raises(ValueError, match="expected the step to be the code"):
         fit(lambda x: {"value": other(x)}, batches, progress=False, checkpoint=file)
 
     file.write_bytes(b"no checkpoint")
-    with pytest.raises(ValueError, match="is not a checkpoint"):
+    with pytest.raises(ValueError, match="is not a checkpoint of this package"):
         fit(lambda x: step(gan, x, theta, phi), batches, progress=False, checkpoint=file)
 
 
@@ -165,7 +104,7 @@ def test_too_few_batches_are_refused(tmp_path):
     gan, theta, phi = make()
     x = torch.randn(100, 2)
     fit(lambda b: step(gan, b, theta, phi), Batches(x, 8, steps=6), progress=False, checkpoint=file)
-    with pytest.raises(ValueError, match="is at step 6, there are 4 batches"):
+    with pytest.raises(ValueError, match="expected at least the 6 batches already seen, got 4"):
         fit(
             lambda b: step(gan, b, theta, phi),
             Batches(x, 8, steps=4),
@@ -209,3 +148,162 @@ def test_what_a_step_refers_to_is_found_wherever_it_hides():
         "theta",
         "generator",
     }
+
+
+# The file.
+
+
+def small_run(file, steps: int = 6, **options):
+    gan, theta, phi = make()
+    batches = Batches(torch.randn(100, 2, generator=torch.Generator().manual_seed(3)), 8, steps)
+    before = copy.deepcopy(gan.state_dict()), theta.state_dict(), torch.get_rng_state()
+
+    def moved() -> bool:
+        now = gan.state_dict(), theta.state_dict(), torch.get_rng_state()
+        return not (repr(now[1]) == repr(before[1]) and torch.equal(now[2], before[2])) or any(
+            not torch.equal(now[0][key], value) for key, value in before[0].items()
+        )
+
+    def run():
+        return fit(
+            lambda x: step(gan, x, theta, phi), batches, progress=False, checkpoint=file, **options
+        )
+
+    return run, moved
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "dangling link", "no folder", "device"])
+def test_a_path_that_can_be_no_file_is_refused_before_the_first_step(kind, tmp_path):
+    file, other = tmp_path / "run", tmp_path / "other"
+    other.write_text("mine")
+    if kind == "folder":
+        file.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "link":
+        file.symlink_to(other)
+    elif kind == "dangling link":
+        file.symlink_to(tmp_path / "nowhere")
+    elif kind == "no folder":
+        file = other / "run"
+    else:
+        file = Path(os.devnull)
+    run, moved = small_run(file)
+    with pytest.raises(ValueError, match="^checkpoint: expected a (file|name in a folder).*, got"):
+        run()
+    assert not moved()
+    assert other.read_text() == "mine"
+
+
+def test_every_bit_counts(tmp_path):
+    """One flipped bit anywhere is one sentence, and nothing has moved."""
+    file = tmp_path / "run"
+    small_run(file)[0]()
+    data = file.read_bytes()
+    places = random.Random(0)
+    run, moved = small_run(file)
+    for place in [0, 7, 8, len(data) - 1, *(places.randrange(len(data)) for _ in range(100))]:
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << places.randrange(8)
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match="^checkpoint: expected a whole file .*damaged"):
+            run()
+    assert not moved()
+    file.write_bytes(data)
+    assert len(run()["value"]) == 6
+
+
+def forged(data: bytes, header: dict, at: int) -> bytes:
+    """A file whose header is another, with the right checksum."""
+    header["__metadata__"]["sha256"] = "0" * 64
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    blank = len(text).to_bytes(8, "little") + text + data[at:]
+    return blank.replace(b"0" * 64, hashlib.sha256(blank).hexdigest().encode(), 1)
+
+
+def mutated(text: str, dice: random.Random) -> str:
+    """JSON in which something else stands somewhere."""
+    value = json.loads(text)
+    queue, places = [value], []
+    while queue:
+        part = queue.pop()
+        keys = range(len(part)) if isinstance(part, list) else list(part)
+        places += [(part, key) for key in keys]
+        queue += [part[key] for key in keys if isinstance(part[key], list | dict)]
+    part, key = dice.choice(places)
+    others = [None, -1, 2**70, 0.5, "x", [], {}, [[]], {"tensor": "x"}, {"dict": [[1, 2]]}, True]
+    others.append(dice.choice(places)[0])
+    part[key] = copy.deepcopy(dice.choice(others))
+    return json.dumps(value)
+
+
+@pytest.mark.slow
+def test_a_forged_file_is_refused_with_the_model_as_it_was_or_does_what_it_says(tmp_path):
+    """400 files with something else in them and the right checksum: whole, or one sentence."""
+    file, dice, refused = tmp_path / "run", random.Random(1), 0
+    small_run(file)[0]()
+    data = file.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    for _ in range(400):
+        header = json.loads(data[8 : 8 + size])
+        part = dice.choice(["state", "rest", "began"])
+        header["__metadata__"][part] = mutated(header["__metadata__"][part], dice)
+        file.write_bytes(forged(data, header, 8 + size))
+        run, moved = small_run(file)
+        try:
+            run()
+        except ValueError as error:
+            assert str(error).startswith("checkpoint: expected")  # noqa: PT017
+            assert not moved()
+            refused += 1
+    assert refused > 200
+
+
+def test_deep_nesting_is_a_sentence(tmp_path):
+    file = tmp_path / "run"
+    small_run(file)[0]()
+    data = file.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"]["rest"] = "[" * 100_000 + "]" * 100_000
+    file.write_bytes(forged(data, header, 8 + size))
+    for read in (small_run(file)[0], lambda: history(file)):
+        with pytest.raises(ValueError, match="^checkpoint: expected a whole file"):
+            read()
+
+
+def test_a_file_is_replaced_at_once_under_a_name_of_its_own(tmp_path, monkeypatch):
+    """What lies beside it is not touched, a link is not followed, the folder is synced."""
+    file, victim = tmp_path / "run", tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "run.tmp").symlink_to(victim)
+    stale, young = tmp_path / ".run.old.tmp", tmp_path / ".run.new.tmp"
+    for path in (stale, young):
+        path.touch()
+    os.utime(stale, (0, 0))
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file, sync=os.fsync: (synced.append(os.fstat(file)), sync(file))
+    )
+    small_run(file)[0]()
+    assert victim.read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "run.tmp", "victim", young.name}
+    assert [stat.S_ISDIR(status.st_mode) for status in synced] == [False, True]
+
+
+def test_a_disk_that_is_full_keeps_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "run"
+    small_run(file, 6)[0]()
+    data = file.read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        small_run(file, 10, every=2)[0]()
+    assert file.read_bytes() == data
+    assert list(tmp_path.iterdir()) == [file]
+    assert len(caught.value.history["value"]) == 8
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -203,6 +203,42 @@ def test_fit_saves_every_so_many_steps_and_at_the_end(tmp_path, monkeypatch, ste
     assert history["rate"].tolist() == [0.1] * steps
 
 
+@pytest.mark.parametrize("every", [0, -3, True, 2.5, None, "2"])
+def test_an_interval_that_is_no_number_of_steps_is_refused_before_the_first(every, tmp_path):
+    for options in ({}, {"checkpoint": tmp_path / "run"}):
+        with pytest.raises((TypeError, ValueError), match="^every: expected an integer .*, got"):
+            fit(lambda _: pytest.fail("a step"), range(3), progress=False, every=every, **options)
+
+
+@pytest.mark.parametrize("row", [None, 0.5, torch.ones(()), {"value": 0.5}, [torch.ones(())]])
+def test_what_is_no_row_is_refused_at_the_first_step(row):
+    with pytest.raises(ValueError, match="^step: expected a dictionary of tensors to be returned"):
+        fit(lambda _: row, range(3), progress=False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"b": torch.ones(())},
+        {"a": torch.ones(()), "b": torch.ones(())},
+        {"a": torch.ones(2)},
+        {"a": torch.ones((), dtype=torch.float64)},
+    ],
+)
+def test_rows_that_change_are_refused_where_they_do_and_the_history_is_kept(other, tmp_path):
+    """An error of any kind carries the series so far."""
+    x, theta = player(1.0)
+
+    def step(k):
+        descend(theta, (x**2).sum())
+        return other if k == 3 else {"a": torch.tensor(float(k))}
+
+    with pytest.raises(ValueError, match="^step: expected series like .* at step 3") as caught:
+        fit(step, range(9), progress=False, checkpoint=tmp_path / "run", every=2)
+    assert caught.value.history["a"].tolist() == [0.0, 1.0, 2.0]
+
+
 def test_fit_of_no_batches_is_an_empty_history():
     assert fit(lambda batch: {}, [], progress=False) == {}
 

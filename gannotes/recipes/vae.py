@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
@@ -100,9 +101,12 @@ def vae_mnist(desk: Desk, k: int, steps: int | None = None) -> Row:
     theta_phi = AdamW(vae.parameters(), RATE, fused=True)
     decay = CosineAnnealingLR(theta_phi, steps)
 
+    def annealed(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
+        return min(1.0, 10 * (decay.last_epoch + 1) / steps) * analytic_kl(q, p_0, z)
+
+    quick.kl = annealed
+
     def one(batch: Tensor) -> dict[str, Tensor]:
-        beta = min(1.0, 10 * (decay.last_epoch + 1) / steps)
-        quick.kl = lambda q, p_0, z: beta * analytic_kl(q, p_0, z)
         return step(quick, data.binarise(batch), theta_phi)
 
     average = Average(vae, 0.999)
