@@ -741,21 +741,25 @@ def test_the_share_of_which_a_classifier_is_sure():
 @pytest.mark.parametrize("judge", [metrics.frechet_distance, metrics.precision_recall])
 def test_features_that_do_not_fit_are_refused(judge):
     x = randn(30, 2)
-    with pytest.raises(ValueError, match=r"x: expected features \(N, d\), .* got \(30, 2\) and"):
+    with pytest.raises(
+        ValueError, match=r"^y: expected .* of shape \(n, 2\), got shape \(30, 3\)$"
+    ):
         judge(x, randn(30, 3))
-    with pytest.raises(ValueError, match="y: expected features"):
-        judge(x, x[:3])
-    with pytest.raises(ValueError, match="y: expected finite features, got nan"):
+    with pytest.raises(ValueError, match=r"^x: expected .* of shape \(n, d\), got shape \(30,\)$"):
+        judge(x[:, 0], x)
+    with pytest.raises(ValueError, match="^y: expected finite numbers, got nan$"):
         judge(x, x * torch.tensor([math.nan, 1.0]))
     for wrong in (0, 31, 1.5, True):
-        with pytest.raises(ValueError, match=r"(k|groups): expected an integer from . to \d+, got"):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"^(k|groups): expected an integer from "
+        ):
             judge(x, x, wrong)
 
 
 def test_logits_and_thresholds_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match=r"logits: expected shape \(N, K\)"):
+    with pytest.raises(ValueError, match=r"^logits: expected .* of shape \(N, K\)"):
         metrics.confident_share(torch.zeros(2, 3, 4))
-    with pytest.raises(ValueError, match="logits: expected rows with a softmax"):
+    with pytest.raises(ValueError, match="^logits: expected rows with a softmax"):
         metrics.confident_share(torch.full((2, 3), math.nan))
-    with pytest.raises(ValueError, match=r"threshold: expected a probability in \[0, 1\], got 95"):
+    with pytest.raises(ValueError, match="^threshold: expected a number from 0 to 1, got 95"):
         metrics.confident_share(torch.zeros(2, 3), 95)

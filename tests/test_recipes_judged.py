@@ -36,10 +36,8 @@ def small(monkeypatch):
 
 def test_every_number_of_the_row_falls_with_the_quality_of_the_digits(small):
     x = protocols.real_digits(1000)
-    good, noisy = (
-        protocols.judge_digits(x),
-        protocols.judge_digits((x + torch.rand_like(x)).clamp(0, 1)),
-    )
+    noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
+    good, noisy = (protocols.judge_digits(part) for part in (x, (x + noise / 2).clamp(0, 1)))
     for name in ("precision", "recall", "confidence", "sure", "inception"):
         assert noisy[name] < good[name] - 0.05, name
     assert noisy["frechet_corrected"] > 20 * good["frechet_corrected"]
@@ -49,6 +47,17 @@ def test_every_number_of_the_row_falls_with_the_quality_of_the_digits(small):
     assert repeated["confidence"] > 0.95
     assert repeated["commonest"] == 1
     assert repeated["recall"] < 0.3
+
+
+def test_noise_wins_the_confidence_and_loses_all_else(small):
+    """The classifier is as sure of digits under much noise as of digits: it calls all of them 8."""
+    x = protocols.real_digits(500)
+    noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
+    row = protocols.judge_digits((x + noise).clamp(0, 1))
+    assert row["confidence"] > 0.97
+    assert row["commonest"] > 0.9
+    assert row["precision"] < 0.1
+    assert row["recall"] < 0.01
 
 
 def test_the_row_is_made_of_the_metrics(small):

@@ -220,7 +220,7 @@ def mnist_gan_plain(desk: Desk, steps: int = 8_000) -> Row:
 
 
 def gan_parzen(desk: Desk, samples: int = 10_000) -> list[Row]:
-    """Judge the shipped GAN, and training images, by the Parzen protocol of the first paper.
+    """Judge the plain GAN, and training images, by the Parzen protocol of the first paper.
 
     Ten bandwidths from 0.1 to 1, the best on 1,000 validation images; values in [0, 1].
 
@@ -234,7 +234,7 @@ def gan_parzen(desk: Desk, samples: int = 10_000) -> list[Row]:
             images.
         samples: the number of kernels.
     """
-    G = weights.load(nets.image_generator(32), "mnist_gan")
+    G = weights.load(nets.image_generator(32), "mnist_gan_plain")
     train, held_out, test = (data.mnist(part)[0] for part in ("train", "validation", "test"))
     rows = []
     for s in range(desk.seed, desk.seed + 3):
