@@ -42,7 +42,8 @@ export function historyChart(rows, title, lines) {
     const series = lines.map(({ name, level }) => (level ? [[], []] : rows.series(name)));
     const levels = lines.filter(({ level }) => level).map(({ level }) => level());
     // A best critic's value may be a thousand times as large at first: of it, the last number counts.
-    const y = range(series.flatMap(([, v], i) => (lines[i].wild ? v.slice(-1) : v)), levels);
+    const ends = lines.flatMap(({ wild }, i) => (wild ? series[i][1].slice(-1) : []));
+    const y = range(series.flatMap(([, v], i) => (lines[i].wild ? [] : v)), [...levels, ...ends]);
     const box = { left: 46, right: width - 16, top: 6, bottom: 92, x: [0, Math.max(200, rows.end)], y };
     const plot = panel(context, ink, box);
     plot.frame({ zero: false });

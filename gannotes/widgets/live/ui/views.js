@@ -68,7 +68,7 @@ function drawDecoded(context, width, ink, { layers, window, on }) {
     const { samples, encoded, pairs, data } = layers, [from, to] = encoded ? [encoded.x, encoded.xMean] : pairs ? [pairs.x, pairs.xBack] : [];
     if (on("samples") && samples) plot.dots(samples.x, "--gn-q", { radius: 2, alpha: 0.7 });
     if (on("data")) drawCrosses(context, plot, data.x, ink("--gn-p"));
-    if (on("threads") && from) drawThreads(context, plot, from, to, ink("--gn-text"));
+    if (on("threads") && from) drawThreads(context, plot, from, to, ink("--gn-muted"));
   });
 }
 function drawLatent(context, width, ink, { layers: { encoded, pairs, samples }, on }) {
