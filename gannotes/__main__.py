@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from gannotes import __version__, runs, samplers
-from gannotes.recipes import RECIPES, SWEEPS
+from gannotes import __version__, runs
+from gannotes.recipes import RECIPES, SWEEPS, samplers
 from gannotes.recipes.frame import minutes as recorded
 from gannotes.recipes.ship import ship
 from gannotes.runs import Run

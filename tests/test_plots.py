@@ -226,5 +226,5 @@ def test_a_contact_sheet_holds_every_pixel(tmp_path):
     assert sheet.shape[:2] == (2 * 9, 2 * 11)
     np.testing.assert_allclose(sheet[10::2, 8:14:2, 1], images[4, 0], atol=1 / 254)
     assert (sheet[8:10, :, :3] == 1).all()
-    with pytest.raises(ValueError, match="images has shape"):
+    with pytest.raises(ValueError, match="^images: expected shape"):
         plots.contact_sheet(torch.rand(5, 2, 4, 3), tmp_path / "no.png")

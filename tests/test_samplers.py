@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from gannotes import nets, samplers, weights
+from gannotes import nets, weights
 from gannotes.__main__ import main
 from gannotes.distributions import codes, standard_normal
-from gannotes.recipes import infogan, vae
+from gannotes.recipes import infogan, samplers, vae
 
 
 def drawn(name, count=2, seed=0):

@@ -108,7 +108,7 @@ def test_every_card_is_rendered_from_the_header():
 
 
 def test_what_is_told_of_is_shipped():
-    with pytest.raises(ValueError, match=r"name: expected one of \[.*'mnist_gan'.*, got 'x'"):
+    with pytest.raises(ValueError, match=r"^name: expected one of .*'mnist_gan'.*, got 'x'"):
         weights.about("x")
 
 

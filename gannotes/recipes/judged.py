@@ -1,6 +1,6 @@
 """Real digits and those of all shipped generators, judged alike."""
 
-from gannotes.recipes import protocols
+from gannotes.recipes import protocols, samplers
 from gannotes.recipes.frame import Desk, Row
 
 
@@ -12,8 +12,6 @@ def digits_judged(desk: Desk) -> list[Row]:
     Args:
         desk: whose seed is that of the noise, and of the choice of the real digits.
     """
-    from gannotes import samplers  # which draws with the networks of the recipes
-
     rows = [{"source": "real digits", **protocols.judge_digits(protocols.real_digits())}]
     for name, source in samplers.SOURCES.items():
         if source.side == 28 and not name.startswith("summary_digits"):

@@ -257,7 +257,7 @@ def save(name: str, count: int, seed: int, out: Path | None, png: Path | None) -
 def _written(batches: Iterator[Tensor], out: Path, shape: tuple[int, ...]) -> Iterator[Tensor]:
     """The same batches, each written to the file that has its name when all are there."""
     part = out.with_name(f"{out.name}.part")
-    array = np.lib.format.open_memmap(part, "w+", np.float32, shape)  # type: ignore[no-untyped-call]
+    array = np.lib.format.open_memmap(part, "w+", np.float32, shape)
     done = 0
     for images in batches:
         array[done : done + len(images)] = images.numpy()
