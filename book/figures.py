@@ -47,6 +47,7 @@ TEXT_BEFORE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 FONTS = re.compile(r"'DejaVu (Sans|Serif)'(?:, (?:'[^']*'|[a-z-]+))*")
 UPRIGHT = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
+TAG = re.compile(r"<[^>]*>")  # what stands between two of them is text
 NUMBER = re.compile(r"-?\d+\.\d{2,}")
 DATA = re.compile(r' d="([^"]*)"')
 PIXELS = re.compile(r"data:image/png;base64,([^\"]+)")
@@ -73,12 +74,16 @@ def slim(svg: str) -> str:
     svg = FONTS.sub(lambda match: "sans-serif" if match[1] == "Sans" else "serif", svg)
     svg = UPRIGHT.sub("", svg)
     svg = DATA.sub(lambda match: f' d="{_path(match[1])}"', svg)
-    svg = NUMBER.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = TAG.sub(lambda match: NUMBER.sub(_short, match[0]), svg)
     svg = re.sub(r">\s*\n\s*<", ">\n<", svg)
     if len(svg) > LARGEST:
         size = f"{len(svg) // 1000} kB, wanted at most {LARGEST // 1000}"
         raise FigureError(f"a figure has {size}: draw its marks with `rasterized=True`")
     return svg
+
+
+def _short(match: re.Match[str]) -> str:
+    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _webp(png: str) -> str:

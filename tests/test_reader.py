@@ -104,6 +104,11 @@ def test_a_closed_path_and_curves_survive():
     assert "M 1 1 C 1 2 3 4 5 6" in slim
 
 
+def test_the_words_of_a_figure_keep_their_digits():
+    slim = figures.slim('<svg ><text x="1.23456">0.2831</text></svg>')
+    assert slim == '<svg ><text x="1.23">0.2831</text></svg>'
+
+
 def test_a_figure_that_is_too_large_is_refused():
     many = "".join(f'<use x="{i}.11"/>' for i in range(30_000))
     with pytest.raises(figures.FigureError, match="rasterized"):
