@@ -258,9 +258,9 @@ def cycle(
         Zhu et al., Unpaired Image-to-Image Translation, 2017.
 
     Args:
-        x: a batch of the first domain, shape (..., N, *data).
+        x: a batch of the first domain, shape `(..., N, *data)`.
         x_cycled: F(G(x)), the shape of `x`.
-        y: a batch of the second domain, shape (..., M, *data).
+        y: a batch of the second domain, shape `(..., M, *data)`.
         y_cycled: G(F(y)), the shape of `y`.
         data_dims: the number of dimensions of a sample, 1 for vectors and 3 for images; a pair if
             the domains differ.

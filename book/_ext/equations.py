@@ -53,11 +53,13 @@ def pages() -> list[str]:
 def public() -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
     """Each public function, class and method, under the name that the reference gives it.
 
-    A module of a package is public as far as the package exports it, unless it exports nothing.
+    A module of a package is public as far as the package exports it, unless it exports nothing; a
+    recipe is named where it stands.
     """
     for path in sorted((ROOT / "gannotes").rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        exported = _exports(path.with_name("__init__.py"))
+        named_here = path.parent.name == "recipes"
+        exported = set() if named_here else _exports(path.with_name("__init__.py"))
         for node in _documented(_parse(path)):
             if exported and path.name != "__init__.py":
                 if node.name not in exported:
