@@ -118,10 +118,10 @@ def test_trained_weights_come_back():
     gan = GAN(nets.mlp(2, 4, 2), nets.critic(2, 4), laws.standard_normal(2), bounds.relativistic)
     widget = LiveTraining(gan, data.ring())
     assert widget.settings["bound"] == "relativistic"
-    with pytest.raises(RuntimeError, match=r"weights: expected those of a training"):
+    with pytest.raises(RuntimeError, match=r"learnt: expected the weights of a training"):
         widget.trained()
     n = sum(w.numel() for w in gan.parameters())
-    widget.weights = np.arange(n, dtype=np.float32).tobytes()
+    widget.learnt = np.arange(n, dtype=np.float32).tobytes()
     assert widget.trained() is gan
     assert gan.G[0].weight.T.flatten().tolist() == list(range(8))
 

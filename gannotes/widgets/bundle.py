@@ -1,13 +1,14 @@
 """ES modules joined to one text, as anywidget, a page and a worker want it; no build step, no npm.
 
 `import { a, b as c } from "./x.js";` is followed, each file comes once and in a scope of its own,
-and `new URL("./file", import.meta.url)` becomes the file: a module (for a worker) its own bundle as
-a string, anything else base64. `embed.js` reads both, in a bundle and, for the tests, out of one.
+and `new URL("./file", import.meta.url)` becomes the file in base64: of a module (for a worker) its own
+bundle, deflated. `embed.js` reads both, in a bundle and, for the tests, out of one.
 """
 
 import base64
 import json
 import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.M)
 EXPORT = re.compile(r"^export ((?:async )?function\*?|class|const) (\w+)", re.M)
 DEFAULT = re.compile(r"^export default ", re.M)
-MARGIN = re.compile(r"^\s*(?://.*\n)?", re.M)  # comments and indentation, for a machine
+SPACE = re.compile(r"^\s*(?://.*\n)?|(?<=[;,{}]) +//[^\"'`\n]*$", re.M)  # comments and indentation
 FILE = re.compile(r'new URL\("(\.[^"]+)", import\.meta\.url\)')
 
 
@@ -40,7 +41,7 @@ def bundle(entry: str | Path) -> str:
 
 
 def library(entries: Iterable[str]) -> str:
-    """Several modules as one, whose default export is `{entry: default export}`.
+    """Several modules as one, whose default export is `{entry: default export}`, for a machine.
 
     Args:
         entries: their paths from this folder.
@@ -52,7 +53,7 @@ def library(entries: Iterable[str]) -> str:
     paths = {entry: (HERE / entry).resolve() for entry in entries}
     names, text = _join(paths.values())
     pairs = ", ".join(f'"{entry}": {names[path]}.default' for entry, path in paths.items())
-    return f"{text}export default {{ {pairs} }};\n"
+    return _bare(f"{text}export default {{ {pairs} }};\n")
 
 
 def _join(paths: Iterable[Path]) -> tuple[dict[Path, str], str]:
@@ -96,8 +97,13 @@ def _module(path: Path, names: dict[Path, str]) -> str:
     return f"const {names[path]} = (() => {{\n{body}{returned}\n}})();\n"
 
 
+def _bare(text: str) -> str:
+    """A text without comments and indentation."""
+    return SPACE.sub("", text)
+
+
 def _content(path: Path) -> str:
-    """A file as a string literal that may stand in any script."""
-    if path.suffix == ".js":
-        return json.dumps(MARGIN.sub("", bundle(path))).replace("</", "<\\/")
-    return json.dumps(base64.b64encode(path.read_bytes()).decode())
+    """A file as a string literal that may stand in any script: base64, of a module deflated."""
+    module = path.suffix == ".js"
+    data = zlib.compress(_bare(bundle(path)).encode(), 9) if module else path.read_bytes()
+    return json.dumps(base64.b64encode(data).decode())
