@@ -1,8 +1,8 @@
 """ES modules joined to one text, as anywidget, a page and a worker want it; no build step, no npm.
 
 `import { a, b as c } from "./x.js";` is followed, each file comes once and in a scope of its own,
-and `new URL("./file", import.meta.url)` becomes the file in base64: of a module (for a worker) its own
-bundle, deflated. `embed.js` reads both, in a bundle and, for the tests, out of one.
+and `new URL("./file", import.meta.url)` becomes the file in base64: of a module (for a worker)
+its own bundle, deflated. `embed.js` reads both, in a bundle and, for the tests, out of one.
 """
 
 import base64

@@ -186,9 +186,7 @@ class LiveTraining(anywidget.AnyWidget):
             RuntimeError: if nothing came back, as outside Jupyter.
         """
         if not self.learnt:
-            raise RuntimeError(
-                "learnt: expected the weights of a training that was paused, got none"
-            )
+            raise RuntimeError("learnt: expected weights of a training that was paused, got none")
         restore(self._model, self.learnt)
         return self._model
 
