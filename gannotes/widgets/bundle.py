@@ -48,12 +48,12 @@ def library(entries: Iterable[str]) -> str:
 
     Example:
         >>> print(library(["latent_map.js"]).splitlines()[-1])
-        export default { "latent_map.js": $11_latent_map.default };
+        export default { "latent_map.js": $9_latent_map.default };
     """
     paths = {entry: (HERE / entry).resolve() for entry in entries}
     names, text = _join(paths.values())
     pairs = ", ".join(f'"{entry}": {names[path]}.default' for entry, path in paths.items())
-    return _bare(f"{text}export default {{ {pairs} }};\n")
+    return f"{_bare(text)}export default {{ {pairs} }};\n"
 
 
 def _join(paths: Iterable[Path]) -> tuple[dict[Path, str], str]:
