@@ -37,6 +37,10 @@ def line(**settings: Any) -> LiveTraining:
     return LiveTraining(gan, data.mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0]), **settings)
 
 
+def affine() -> GAN:
+    return GAN(nets.mlp(1, 1), nets.critic(1, 32, 32), laws.standard_normal(1))
+
+
 def gaussian(d: int) -> laws.Gaussian:
     return laws.Gaussian(nets.mlp(d, 16, 4, activation=nn.Tanh))
 
@@ -118,10 +122,10 @@ def test_trained_weights_come_back():
     gan = GAN(nets.mlp(2, 4, 2), nets.critic(2, 4), laws.standard_normal(2), bounds.relativistic)
     widget = LiveTraining(gan, data.ring())
     assert widget.settings["bound"] == "relativistic"
-    with pytest.raises(RuntimeError, match=r"weights: expected those of a training"):
+    with pytest.raises(RuntimeError, match=r"learnt: expected weights of a training"):
         widget.trained()
     n = sum(w.numel() for w in gan.parameters())
-    widget.weights = np.arange(n, dtype=np.float32).tobytes()
+    widget.learnt = np.arange(n, dtype=np.float32).tobytes()
     assert widget.trained() is gan
     assert gan.G[0].weight.T.flatten().tolist() == list(range(8))
 
@@ -228,18 +232,19 @@ def test_the_turns_of_the_players_are_lit_one_after_the_other(chrome):
 
 @needs_chromium
 def test_a_critic_alone_climbs_to_the_best_one_and_stays_below(chrome):
-    page = chrome.open(line(hold=True, phi=5e-3, fall=1500, batch=512))
+    p = data.mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0])
+    page = chrome.open(LiveTraining(affine(), p, hold=True, phi=5e-3, fall=600, batch=512))
     page.press("Play")
     found = []
-    for count in (50, 300, 600, 900, 1200):
+    for count in (10, 400, 500, 600, 700):
         page.steps(count)
         value, best, *_ = page.numbers("Value")
         found.append((value, best))
     page.press("Pause")
-    values, best = [v for v, _ in found], found[-1][1]
-    assert values[-1] > values[0] + 0.02
-    assert values[-1] > best - 0.1  # it came near
-    assert max(values) < best + 0.05  # of a batch, not of the densities
+    (first, *_), best = (v for v, _ in found), found[-1][1]  # by quadrature
+    late = sum(v for v, _ in found[1:]) / 4  # of batches, not of the densities
+    assert late > first + 0.02
+    assert best - 0.1 < late < best + 0.06
 
 
 @needs_chromium
@@ -293,11 +298,11 @@ def test_the_same_seed_plays_the_same_steps(chrome):
     for _ in range(2):
         page.press("Start again")
         page.wait("return document.querySelector('[data-live]').dataset.step === '0'")
-        page.js("for (let i = 0; i < 400; i++) arguments[0].click()", page.button("Next phase"))
-        page.steps(200)
+        page.js("for (let i = 0; i < 80; i++) arguments[0].click()", page.button("Next phase"))
+        page.steps(40)
         runs.append(page.labels())
     assert runs[0] == runs[1]
-    assert "Step 200" in runs[0][0]
+    assert "Step 40" in runs[0][0]
 
 
 @needs_chromium

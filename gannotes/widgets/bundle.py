@@ -1,14 +1,15 @@
 """ES modules joined to one text, as anywidget, a page and a worker want it; no build step, no npm.
 
 `import { a, b as c } from "./x.js";` is followed, each file comes once and in a scope of its own,
-and `new URL("./file", import.meta.url)` becomes the file: a module (for a worker) its own bundle as
-a string, anything else base64. `embed.js` reads both, in a bundle and, for the tests, out of one.
-Comments and indentation stay behind, a quarter of the text: they are for those who read the file.
+and `new URL("./file", import.meta.url)` becomes the file in base64: of a module (for a worker) its
+own bundle, deflated. `embed.js` reads both, in a bundle and, for the tests, out of one. Comments
+and indentation stay behind, a quarter of the text: they are for those who read the file.
 """
 
 import base64
 import json
 import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def library(entries: Iterable[str]) -> str:
 
     Example:
         >>> print(library(["latent_map.js"]).splitlines()[-1])
-        export default { "latent_map.js": $11_latent_map.default };
+        export default { "latent_map.js": $9_latent_map.default };
     """
     paths = {entry: (HERE / entry).resolve() for entry in entries}
     names, text = _join(paths.values())
@@ -119,7 +120,7 @@ def _module(path: Path, names: dict[Path, str]) -> str:
 
 
 def _content(path: Path) -> str:
-    """A file as a string literal that may stand in any script."""
-    if path.suffix == ".js":
-        return json.dumps(bundle(path)).replace("</", "<\\/")
-    return json.dumps(base64.b64encode(path.read_bytes()).decode())
+    """A file as a string literal that may stand in any script: base64, of a module deflated."""
+    module = path.suffix == ".js"
+    data = zlib.compress(bundle(path).encode(), 9) if module else path.read_bytes()
+    return json.dumps(base64.b64encode(data).decode())

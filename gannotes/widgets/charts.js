@@ -13,8 +13,8 @@ export function chart(height, draw) {
     if (!width) return;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height(width) * ratio);
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height(width)}px`;
+    const [across, down] = [`${width}px`, `${height(width)}px`];
+    if (canvas.style.width !== across || canvas.style.height !== down) Object.assign(canvas.style, { width: across, height: down }); // else no new layout
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const style = getComputedStyle(canvas);
     draw(context, width, (colour) => style.getPropertyValue(colour).trim());

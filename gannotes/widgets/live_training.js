@@ -98,7 +98,7 @@ function render({ model, el }) {
         if (on) tell("");
       },
       weights({ average, step }) {
-        model.set({ weights: new DataView(average.buffer), step });
+        model.set({ learnt: new DataView(average.buffer), step });
         model.save_changes();
       },
     } });

@@ -134,7 +134,7 @@ class LiveTraining(anywidget.AnyWidget):
     show: traitlets.List[str] = traitlets.List(help="the layers that are on").tag(sync=True)
     name = traitlets.Unicode(help="in the address").tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
-    weights = traitlets.Bytes(help="float32, what was trained").tag(sync=True)
+    learnt = traitlets.Bytes(help="float32, the weights that were trained").tag(sync=True)
     step = traitlets.Int(help="whole steps done").tag(sync=True)
 
     def __init__(
@@ -185,9 +185,9 @@ class LiveTraining(anywidget.AnyWidget):
         Raises:
             RuntimeError: if nothing came back, as outside Jupyter.
         """
-        if not self.weights:
-            raise RuntimeError("weights: expected those of a training that was paused, got none")
-        restore(self._model, self.weights)
+        if not self.learnt:
+            raise RuntimeError("learnt: expected weights of a training that was paused, got none")
+        restore(self._model, self.learnt)
         return self._model
 
     def __repr__(self) -> str:

@@ -1,9 +1,10 @@
-// Opens the engine: `text` is worker.js with all that it imports, as one. In a worker made of a Blob; on the page where
+// Opens the engine: `text` is worker.js with all that it imports, as one, or a promise of it. In a worker made of a Blob; on the page where
 // workers are refused. Returns {send(message), close(), place: Promise of "worker" or "page"}.
 
 export function openEngine(text, onMessage, { worker = true } = {}) {
   let send = null, close = () => {};
-  const waiting = [], place = (worker ? inWorker(text, onMessage) : Promise.reject()).catch(() => onPage(text, onMessage)).then((opened) => {
+  const inPlace = async (words) => (worker ? inWorker(words, onMessage).catch(() => onPage(words, onMessage)) : onPage(words, onMessage));
+  const waiting = [], place = Promise.resolve(text).then(inPlace).then((opened) => {
     [send, close] = [opened.send, opened.close];
     waiting.splice(0).forEach(send);
     return opened.place;

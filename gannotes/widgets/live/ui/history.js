@@ -36,15 +36,16 @@ export function range(values, levels, share = 0.02) {
 // `lines`: [{name, words, colour, dash, level}]: a series of the record by its name, or a level(); words may be a node.
 export function historyChart(rows, title, lines) {
   const outputs = lines.map(() => element("output", {}));
-  const key = element("ul", { class: "gn-legend" }, ...lines.map(({ colour, dash = [], words }, i) =>
-    element("li", {}, swatch(colour, { dash: dash.join(" ") }), element("span", {}, words), outputs[i])));
-  const graph = chart(() => 112, (context, width, ink) => {
+  const items = lines.map(({ colour, dash = [], words }, i) => element("li", {}, swatch(colour, { dash: dash.join(" ") }), element("span", {}, words), outputs[i]));
+  const key = element("ul", { class: "gn-legend" }, ...items);
+  const height = (width) => (width < 200 ? 92 : 112);
+  const graph = chart(height, (context, width, ink) => {
     const series = lines.map(({ name, level }) => (level ? [[], []] : rows.series(name)));
     const levels = lines.filter(({ level }) => level).map(({ level }) => level());
     // A best critic's value may be a thousand times as large at first: of it, the last number counts.
     const ends = lines.flatMap(({ wild }, i) => (wild ? series[i][1].slice(-1) : []));
     const y = range(series.flatMap(([, v], i) => (lines[i].wild ? [] : v)), [...levels, ...ends]);
-    const box = { left: 46, right: width - 16, top: 6, bottom: 92, x: [0, Math.max(200, rows.end)], y };
+    const box = { left: 46, right: width - 16, top: 6, bottom: height(width) - 20, x: [0, Math.max(200, rows.end)], y };
     const plot = panel(context, ink, box);
     plot.frame({ zero: false });
     lines.forEach(({ level, colour, dash = [], width: thick = 1.75 }, i) => {
@@ -58,6 +59,7 @@ export function historyChart(rows, title, lines) {
   const show = () => {
     const now = values();
     outputs.forEach((output, i) => (output.value = say(now[i])));
+    items.forEach((item, i) => (item.hidden = lines[i].level && !say(now[i]))); // a floor that this game does not have
     const spoken = lines.map(({ words, spoken: heard }, i) => (say(now[i]) ? `${heard ?? words} ${say(now[i])}` : "")).filter(Boolean);
     graph.canvas.setAttribute("aria-label", `${title}. ${spoken.join("; ")}.`);
     graph.paint();

@@ -35,7 +35,8 @@ function centre(v, alive) {
 export function drawLine(context, width, ink, { layers, window, bound }) {
   if (!layers.curves) return;
   const sides = { left: 46, right: width - 16, x: window[0] };
-  densities(context, ink, { ...sides, top: 6, bottom: 150 }, layers);
-  critics(context, ink, { ...sides, top: 166, bottom: 276 }, layers, bound);
+  const bottom = lineHeight(width) - 24, middle = Math.round(0.55 * bottom);
+  densities(context, ink, { ...sides, top: 6, bottom: middle }, layers);
+  critics(context, ink, { ...sides, top: middle + 16, bottom }, layers, bound);
 }
-export const HEIGHT = 300;
+export const lineHeight = (width) => (width < 300 ? 250 : 300);

@@ -49,7 +49,7 @@ export const chartsOf = (model, state, rows) => ({
 export function summary(rows, step) {
   const last = rows.last, words = [`Step ${step.toLocaleString("en")}`];
   if (last("parts") > 1) words.push(`${last("covered")} of ${last("parts")} modes`);
-  if (last("close") !== undefined) words.push(`${Math.round(100 * last("close"))} % near data`);
+  if (last("close") !== undefined && last("mu") === undefined) words.push(`${Math.round(100 * last("close"))} % near data`);
   if (last("mu") !== undefined) words.push(`\u03bc ${number(last("mu"))}, \u03c3 ${number(last("sigma"))}`);
   return words.join(" \u00b7 ");
 }

@@ -17,15 +17,15 @@ export function stage({ kind, d, state, pen, drawn }) {
   const node = element("div", { class: `gn-live-body gn-${pictures.length}` },
     element("div", { class: "gn-pictures" }, ...pictures.map((picture) => picture.stage), caption),
     element("div", { class: "gn-charts" }, ...charts.map((each) => each.node), lines.node));
-  let waiting = 0, step = 0;
+  let waiting = 0, step = 0, told = true;
   function paint() {
     waiting = 0;
     const words = summary(rows, step);
     caption.textContent = words;
-    for (const picture of pictures) {
-      picture.canvas.setAttribute("aria-label", `${picture.title}. ${words}`);
-      picture.paint();
-    }
+    pictures.forEach((picture) => picture.paint());
+    if (!told) return;
+    told = false;
+    for (const { canvas, title } of pictures) canvas.setAttribute("aria-label", `${title}. ${words}`);
     charts.forEach((each) => each.show());
     drawn(words);
   }
@@ -39,6 +39,7 @@ export function stage({ kind, d, state, pen, drawn }) {
       scene.layers = message.layers;
       step = message.step;
       rows.add(rowOf(message));
+      told ||= !message.playing || message.numbers !== null; // charts follow the numbers, pictures every frame
       const fast = message.playing && !(state.speed > 0 && state.speed < SLOW);
       lines.light(fast ? null : message.played ?? message.next);
       waiting ||= requestAnimationFrame(paint);

@@ -1,7 +1,7 @@
 // The pictures of each model: [{title, height(width), draw(context, width, ink, scene)}], scene being the last frame with
 // `window`, `on` (the layers that are shown), `bound`, and `pen` (where the reader draws), all in the networks' coordinates.
 import { panel } from "../../charts.js";
-import { HEIGHT, drawLine } from "./line.js";
+import { drawLine, lineHeight } from "./line.js";
 import { drawArrows, drawContour, drawCrosses, drawEllipses, drawField, drawThreads, drawWarp } from "./plane.js";
 
 const LATENT = [[-4, 4], [-4, 4]];
@@ -23,10 +23,9 @@ function plane(context, width, ink, window, paint) {
 // Samples in one colour, or in those of their classes.
 function drawSamples(plot, ink, { x, label }) {
   if (!label) return plot.dots(x, "--gn-q", { radius: 2, alpha: 0.85 });
-  for (let k = 0; k <= Math.max(...label); k++) {
-    const own = Array.from(label).flatMap((l, i) => (l === k ? [x[2 * i], x[2 * i + 1]] : []));
-    plot.dots(own, `--gn-c${k % 10}`, { radius: 2.4, alpha: 0.9 });
-  }
+  const classes = [];
+  label.forEach((k, i) => (classes[k] ??= []).push(x[2 * i], x[2 * i + 1]));
+  classes.forEach((own, k) => plot.dots(own, `--gn-c${k % 10}`, { radius: 2.4, alpha: 0.9 }));
 }
 function drawGame(context, width, ink, { layers, window, on, pen }) {
   plane(context, width, ink, window, (plot, box) => {
@@ -99,5 +98,5 @@ const VIEWS = {
   avb: [game("the latent plane: samples of the encoder in the exact posteriors", drawPosteriors)],
 };
 export const viewsOf = (model, d) => (model === "gan" && d === 1
-  ? [{ title: "densities of data and samples, and the critic beside the best one", height: () => HEIGHT, draw: drawLine }]
+  ? [{ title: "densities of data and samples, and the critic beside the best one", height: lineHeight, draw: drawLine }]
   : model === "avb" && d === 2 ? VIEWS.vae : VIEWS[model]);
