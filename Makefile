@@ -1,4 +1,5 @@
 # `make book` and `make test` are all that a reader needs; each sets up .venv first, once.
+# `make check` is for every change: the linters and the tests of the mathematics, in two minutes.
 #   PYTHON=python3.12    the interpreter for the set-up, 3.11 or newer
 #   TORCH_INDEX=URL      take torch, and torch only, from this package index (its small CPU build, for one)
 #   CHAPTERS="gan ..."   what `make notebooks` executes; every chapter when not given
@@ -12,9 +13,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOCK := requirements/lock.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+CORE := $(addprefix tests/test_,$(addsuffix .py,checks divergences bounds fits optim distributions nets models \
+	gan fgan infogan cyclegan vae ali avb style project))
 PAGE := $(CURDIR)/_build/html/index.html
 
-.PHONY: book html test notebooks lint lock bench mutate clean
+.PHONY: book html test check notebooks lint lock bench mutate clean
 
 book: html
 	@printf '\nThe book: %s\n' "$(PAGE)"
@@ -25,7 +28,10 @@ html: $(READY)
 	$(BIN)/jupyter-book build book --config _config.yml --path-output . --all -q -W --keep-going
 
 test: html
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+check: lint
+	$(BIN)/python -m pytest --numprocesses auto -m "not slow" $(CORE)
 
 notebooks: $(READY)
 	$(BIN)/python book/execute.py $(CHAPTERS)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -96,6 +97,14 @@ def test_the_lock_is_complete() -> None:
             assert requirement.specifier.contains(pins[other], prereleases=True), (name, line)
 
 
+def test_every_pin_works_on_the_oldest_python_that_is_promised() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    oldest = pyproject["project"]["requires-python"].removeprefix(">=") + ".0"
+    for name in lock():
+        asked = metadata.metadata(name).get("Requires-Python") or ""
+        assert SpecifierSet(asked).contains(oldest), f"{name} requires Python {asked}"
+
+
 def test_the_lock_holds_for_every_machine() -> None:
     text = (ROOT / "requirements" / "lock.txt").read_text()
     assert not re.search(r"[+@]|--|nvidia|://", text)
@@ -142,6 +151,9 @@ def test_nothing_unexpected_at_the_top() -> None:
     assert found <= set(expected.split()), found - set(expected.split())
 
 
+BYTES = {".xz", ".woff", ".woff2", ".png", ".webp", ".safetensors", ".wasm", ".npz"}
+
+
 def test_no_path_of_a_machine_and_no_registry() -> None:
     """Neither folders of somebody's machine nor a package registry's host stand in the project."""
     folders = r"(?<![\w.~)}])/(?:work|root|farm|tmp|home/[a-z]+|Users/[A-Za-z]+)/|[.]{2}/shared"
@@ -149,7 +161,8 @@ def test_no_path_of_a_machine_and_no_registry() -> None:
     pattern = re.compile(f"{folders}|{hosts}")
     for path in tracked():
         if (
-            path.suffix in {".xz", ".woff", ".png", ".webp", ".safetensors"}
+            path.suffix
+            in {".xz", ".woff", ".woff2", ".png", ".webp", ".safetensors", ".wasm", ".npz"}
             or "mathjax" in path.parts
         ):
             continue

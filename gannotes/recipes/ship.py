@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gannotes import results, runs, weights
+from gannotes import manifest, results, runs, weights
 from gannotes.recipes import RECIPES, SWEEPS
 
 
@@ -52,4 +52,5 @@ def _copy(folder: Path, seed: int, tables: bool) -> list[str]:
     for path in sorted(folder.glob("*.csv")) if tables else ():
         lines.append(f"{path.name}: {runs.compare_rows(path)}")
         shutil.copy(path, results.FOLDER / f"{path.stem.removesuffix(f'_{seed}')}.csv")
+    manifest.write()
     return lines

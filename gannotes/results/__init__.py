@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 
-from gannotes import checks
+from gannotes import checks, manifest
 
 FOLDER = Path(__file__).parent
 NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d+)?|\.\d+)(e[+-]?\d+)?|nan|-?inf")
@@ -28,14 +28,14 @@ def load(name: str) -> list[Row]:
 
     Raises:
         TypeError: if `name` is no text.
-        ValueError: if there is no such table.
+        ValueError: if there is no such table, or if it is not the one that was shipped.
 
     Example:
         >>> load("published_fgan_mnist")[0]
         {'divergence': 'kl', 'kde': 416.0, 'sem': 5.62}
     """
     checks.one_of("name", name, sorted(file.stem for file in FOLDER.glob("*.csv")))
-    return read(FOLDER / f"{name}.csv")
+    return read(manifest.verify(FOLDER / f"{name}.csv"))
 
 
 def read(path: Path) -> list[Row]:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gannotes import checks
+from gannotes import checks, manifest
 
 FOLDER = Path(__file__).parent
 CODE = {"architecture", "recipe", "run"}  # facts that are code
@@ -47,7 +47,7 @@ def load(net: nn.Module, name: str) -> nn.Module:
 
 def _shipped(name: str) -> Path:
     checks.one_of("name", name, sorted(file.stem for file in FOLDER.glob("*.safetensors")))
-    return FOLDER / f"{name}.safetensors"
+    return manifest.verify(FOLDER / f"{name}.safetensors")
 
 
 def fill(net: nn.Module, path: Path) -> nn.Module:
