@@ -11,6 +11,7 @@ from gannotes.widgets.divergence_explorer import DivergenceExplorer
 from gannotes.widgets.domain_translator import DomainTranslator
 from gannotes.widgets.latent_explorer import LatentExplorer
 from gannotes.widgets.latent_map import LatentMap
+from gannotes.widgets.live_training import LiveTraining
 from gannotes.widgets.point_player import PointPlayer
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "DomainTranslator",
     "LatentExplorer",
     "LatentMap",
+    "LiveTraining",
     "PointPlayer",
 ]

@@ -71,7 +71,7 @@ function drawFrame(context, ink, box, X, Y, { below = true, zero = true, right =
   if (zero && box.y[0] < 0 && box.y[1] > 0) segment(context, box.left, Y(0), box.right, Y(0));
   context.strokeRect(Math.round(box.left) + 0.5, Math.round(box.top) + 0.5, Math.round(box.right - box.left), Math.round(box.bottom - box.top));
   context.fillStyle = ink("--gn-muted");
-  for (const [v, label] of ticks(box.x, Math.max(4, (box.right - box.left) / 60))) {
+  for (const [v, label] of ticks(box.x, Math.max(2, (box.right - box.left) / 60))) {
     segment(context, X(v), box.bottom, X(v), box.bottom + 4);
     if (below) write(context, label, X(v), box.bottom + 17);
   }

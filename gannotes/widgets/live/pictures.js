@@ -15,6 +15,7 @@ export class Pictures {
     const seed = game.spec.seed ?? 0;
     this.noise = () => random(seed + 2); // the same noise in every frame: points move, and do not flicker
     this.shown = sampleToy(game.toys[0], SAMPLES, random(seed + 3));
+    this.other = game.toys[1] ? windowOf(game.toys[1]) : null;
     this.shownOther = game.toys[1] && sampleToy(game.toys[1], SAMPLES, random(seed + 4));
   }
   centres() {

@@ -38,7 +38,7 @@ export class Trainer {
     this.numbers = null;
     this.frames = 0;
     this.sums.clear();
-    this.post({ type: "ready", kernels: this.kernels.name, window: this.pictures.window, centres: this.pictures.centres() });
+    this.post({ type: "ready", kernels: this.kernels.name, window: this.pictures.window, centres: this.pictures.centres(), other: this.pictures.other });
     this.frame();
   }
   set({ settings }) {

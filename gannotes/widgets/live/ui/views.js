@@ -1,0 +1,103 @@
+// The pictures of each model: [{title, height(width), draw(context, width, ink, scene)}], scene being the last frame with
+// `window`, `on` (the layers that are shown), `bound`, and `pen` (where the reader draws), all in the networks' coordinates.
+import { panel } from "../../charts.js";
+import { HEIGHT, drawLine } from "./line.js";
+import { drawArrows, drawContour, drawCrosses, drawEllipses, drawField, drawThreads, drawWarp } from "./plane.js";
+
+const LATENT = [[-4, 4], [-4, 4]];
+const square = (width) => Math.min(width, 440);
+
+// A square panel in the middle of the canvas.
+export function squareBox(width, window) {
+  const side = square(width) - 4, left = (width - side) / 2;
+  return { left, right: left + side, top: 2, bottom: 2 + side, x: window[0], y: window[1] };
+}
+function plane(context, width, ink, window, paint) {
+  const box = squareBox(width, window), plot = panel(context, ink, box);
+  plot.cut(() => paint(plot, box));
+  context.strokeStyle = ink("--gn-line");
+  context.lineWidth = 1;
+  context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+}
+
+// Samples in one colour, or in those of their classes.
+function drawSamples(plot, ink, { x, label }) {
+  if (!label) return plot.dots(x, "--gn-q", { radius: 2, alpha: 0.85 });
+  for (let k = 0; k <= Math.max(...label); k++) {
+    const own = Array.from(label).flatMap((l, i) => (l === k ? [x[2 * i], x[2 * i + 1]] : []));
+    plot.dots(own, `--gn-c${k % 10}`, { radius: 2.4, alpha: 0.9 });
+  }
+}
+function drawGame(context, width, ink, { layers, window, on, pen }) {
+  plane(context, width, ink, window, (plot, box) => {
+    if (on("critic") && layers.critic) {
+      drawField(context, box, layers.critic.v, ink);
+      drawContour(context, box, layers.critic.v, ink);
+    }
+    if (on("warp") && layers.warp) drawWarp(context, plot, layers.warp, ink("--gn-muted"));
+    if (on("samples")) drawSamples(plot, ink, layers.samples);
+    if (on("data")) drawCrosses(context, plot, layers.data.x, ink("--gn-p"));
+    if (on("arrows") && layers.arrows) drawArrows(context, plot, layers.arrows, window, ink("--gn-text"));
+    if (pen) drawCrosses(context, plot, pen, ink("--gn-text"), 9);
+  });
+}
+
+// One domain of a CycleGAN: its data, what is made for it, and threads from data back to data.
+const domain = ({ own, made, back, field }) => (context, width, ink, { layers, window, other, on }) => {
+  const { translations: t, critic } = layers;
+  plane(context, width, ink, own === "y" ? other ?? window : window, (plot, box) => {
+    if (on("critic") && critic) drawField(context, box, critic[field], ink);
+    if (on("threads")) drawThreads(context, plot, t[own].subarray(0, 160), t[back].subarray(0, 160), ink("--gn-muted"));
+    if (on("data")) drawCrosses(context, plot, t[own], ink("--gn-p"));
+    for (let k = 0; k < 8; k++) plot.dots(sector(t[made], own === "y" ? t.x : t.y, k), `--gn-c${k}`, { radius: 2.2 });
+  });
+};
+// Points made from those of one of eight directions: what is near stays near, or does not.
+function sector(made, from, k) {
+  const out = [];
+  for (let i = 0; i < made.length; i += 2) {
+    const turn = (Math.atan2(from[i + 1], from[i]) / (2 * Math.PI) + 1) % 1;
+    if (Math.floor(turn * 8) === k) out.push(made[i], made[i + 1]);
+  }
+  return out;
+}
+
+// Data, and where the decoder takes noise; threads from data to what comes back.
+function drawDecoded(context, width, ink, { layers, window, on }) {
+  plane(context, width, ink, window, (plot) => {
+    const { samples, encoded, pairs, data } = layers, [from, to] = encoded ? [encoded.x, encoded.xMean] : pairs ? [pairs.x, pairs.xBack] : [];
+    if (on("samples") && samples) plot.dots(samples.x, "--gn-q", { radius: 2, alpha: 0.7 });
+    if (on("data")) drawCrosses(context, plot, data.x, ink("--gn-p"));
+    if (on("threads") && from) drawThreads(context, plot, from, to, ink("--gn-muted"));
+  });
+}
+function drawLatent(context, width, ink, { layers: { encoded, pairs, samples }, on }) {
+  plane(context, width, ink, LATENT, (plot) => {
+    for (const r of [1, 2]) drawEllipses(context, plot, [0, 0], [r, r], () => ink("--gn-line"));
+    if (on("samples") && samples) plot.dots(samples.z, "--gn-q", { radius: 1.6, alpha: 0.5 });
+    if (on("ellipses") && encoded?.sd) drawEllipses(context, plot, encoded.mean, encoded.sd, () => ink("--gn-p"), 2);
+    else drawCrosses(context, plot, (encoded ?? pairs).z, ink("--gn-p"));
+  });
+}
+function drawPosteriors(context, width, ink, { layers: { posteriors } }) {
+  plane(context, width, ink, LATENT, (plot, box) => posteriors.forEach(({ z, posterior }, k) => {
+    drawContour(context, box, Array.from(posterior, (p) => p - 0.25), ink);
+    plot.dots(z, `--gn-c${k}`, { radius: 1.6, alpha: 0.6 });
+  }));
+}
+
+const game = (title, draw) => ({ title, height: square, draw });
+const VIEWS = {
+  gan: [game("data and samples", drawGame)],
+  infogan: [game("data, and samples coloured by their code", drawGame)],
+  cyclegan: [
+    game("the first domain: data x, F(y), and threads from x to F(G(x))", domain({ own: "x", made: "xMade", back: "xBack", field: "X" })),
+    game("the second domain: data y, G(x), and threads from y to G(F(y))", domain({ own: "y", made: "yMade", back: "yBack", field: "Y" })),
+  ],
+  vae: [game("data and decoded noise", drawDecoded), game("the latent plane: encoder ellipses over noise", drawLatent)],
+  ali: [game("data and decoded noise", drawDecoded), game("the latent plane: codes of data over noise", drawLatent)],
+  avb: [game("the latent plane: samples of the encoder in the exact posteriors", drawPosteriors)],
+};
+export const viewsOf = (model, d) => (model === "gan" && d === 1
+  ? [{ title: "densities of data and samples, and the critic beside the best one", height: () => HEIGHT, draw: drawLine }]
+  : model === "avb" && d === 2 ? VIEWS.vae : VIEWS[model]);
