@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from gannotes import __version__, runs
-from gannotes.recipes import RECIPES, SWEEPS
+from gannotes.recipes import RECIPES, SWEEPS, samplers
 from gannotes.recipes.frame import minutes as recorded
 from gannotes.recipes.ship import ship
 from gannotes.runs import Run
@@ -131,6 +131,13 @@ def _ship(options: argparse.Namespace) -> None:
     print("\n".join(ship(options.name, options.out, options.seed)))
 
 
+def _sample(options: argparse.Namespace) -> None:
+    if options.list or options.name is None:
+        print(samplers.table())
+        return
+    samplers.save(options.name, options.count, options.seed, options.out, options.png)
+
+
 # What several of them do.
 
 
@@ -211,6 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     status = add("status", _status, "a line for each run: state, step, time spent, time left")
     report = add("report", _report, "rebuild the tables and compare them with those shipped")
     shipped = add("ship", _ship, "copy a finished run's or sweep's files into the package")
+    _ask_what(add("sample", _sample, "pictures from a shipped generator, values in [0, 1]"))
     _ask_which(run)
     for command in (run, resume):
         _ask_where(command)
@@ -219,6 +227,15 @@ def _parser() -> argparse.ArgumentParser:
     for command in (resume, status, report, shipped):
         command.add_argument("out", type=Path, nargs="?", default=Path("runs"), help="(runs)")
     return parser
+
+
+def _ask_what(sample: argparse.ArgumentParser) -> None:
+    sample.add_argument("name", nargs="?", metavar="NAME", help="see --list")
+    sample.add_argument("--list", action="store_true", help="all names, a line each")
+    sample.add_argument("--count", type=_integer(1, 10**7), default=60, help="how many (60)")
+    sample.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="of the noise (0)")
+    sample.add_argument("--out", type=Path, metavar="FILE.npy", help="for an array (N, h, w)")
+    sample.add_argument("--png", type=Path, metavar="SHEET.png", help="for the first hundred")
 
 
 def _ask_which(run: argparse.ArgumentParser) -> None:

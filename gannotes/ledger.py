@@ -350,7 +350,7 @@ def _gan_parzen() -> Section:
             for key in ("kde", "sem")
         )
         rows.append(Entry(what, *printed, [kde], sem, aim))
-    return Section(rows, _minutes("mnist_gan"), 1, 0)
+    return Section(rows, _minutes("mnist_gan_plain"), 1, 0)
 
 
 def _infogan_mnist() -> Section:

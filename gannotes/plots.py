@@ -12,6 +12,7 @@ another shape is refused before anything is drawn. This is the only file that im
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -383,6 +384,38 @@ def image_grid(
         >>> image_grid(Figure().subplots(), torch.rand(6, 1, 28, 28), rows=2, columns=3)
     """
     _panel(ax)
+    sheet = _sheet(images, rows, columns, gap)
+    shown = sheet[..., 0] if sheet.shape[-1] == 1 else sheet
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="none")
+    ax.set_axis_off()
+
+
+def contact_sheet(images: Tensor, path: Path, columns: int = 10, scale: int = 3) -> None:
+    """Write images side by side to a PNG file, row by row, each pixel a square.
+
+    Args:
+        images: as for `image_grid`.
+        path: the file.
+        columns: number of columns, if there are as many images.
+        scale: side of a square.
+
+    Raises:
+        ValueError: the shape is no image's.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     contact_sheet(torch.rand(12, 28, 28), Path(folder) / "sheet.png")
+        ...     plt.imread(Path(folder) / "sheet.png").shape[:2]
+        (171, 867)
+    """
+    sheet = _sheet(images, None, min(columns, len(images)), 1)
+    sheet = sheet.repeat(scale, 0).repeat(scale, 1)
+    plt.imsave(path, sheet.repeat(4 - sheet.shape[-1], -1)[..., :3])
+
+
+def _sheet(images: Tensor, rows: int | None, columns: int | None, gap: int) -> np.ndarray:
+    """Images side by side, `(H, W, 1 or 3)`, white between them."""
     x = _array("images", images, "... N h w").clip(0, 1)
     x = x[:, None] if x.ndim == 3 else x
     if x.ndim != 4 or x.shape[1] not in (1, 3):
@@ -402,9 +435,7 @@ def image_grid(
     for i, image in enumerate(x):
         top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
         sheet[top : top + h, left : left + w] = image.transpose(1, 2, 0)
-    shown = sheet[..., 0] if channels == 1 else sheet
-    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="none")
-    ax.set_axis_off()
+    return sheet
 
 
 def history(

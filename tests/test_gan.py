@@ -14,7 +14,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from gannotes import bounds, data, divergences, nets
 from gannotes.distributions import standard_normal
 from gannotes.metrics import mode_coverage
-from gannotes.models.gan import GAN, squared_gradient, step, step_regularised
+from gannotes.models.gan import (
+    GAN,
+    penalise,
+    squared_gradient,
+    step,
+    step_regularised,
+    step_shared,
+)
 from gannotes.optim import ascend, descend, fit
 
 float64 = torch.tensor(0.0, dtype=torch.float64)
@@ -423,3 +430,50 @@ class Function(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.f(x)
+
+
+def test_a_penalty_alone_is_the_slope_of_a_linear_critic_descended():
+    """With r(x) = w x the penalty is gamma / 2 w^2, whatever x is."""
+    D = affine(3.0, 1.0)
+    phi = torch.optim.SGD(D.parameters(), lr=0.1)
+    found = penalise(D, torch.randn(7, 1, dtype=torch.float64), phi, gamma=0.5)
+    assert found.item() == pytest.approx(0.25 * 9)
+    assert D[0].weight.item() == pytest.approx(3.0 - 0.1 * 0.5 * 3.0)
+    assert D[0].bias.item() == 1.0
+
+
+@pytest.mark.parametrize("bound", [bounds.bernoulli, bounds.least_squares, bounds.relativistic])
+def test_the_shared_step_is_the_algorithm_written_by_hand_with_one_draw(bound):
+    gan = small(bound=bound)
+    other = copy.deepcopy(gan)
+    torch.manual_seed(1)
+    z, x = torch.randn(2, 9, 2, dtype=torch.float64)
+    gan.p_0 = Replay(z)
+    theta, phi = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (gan.G, gan.D))
+    value = step_shared(gan, x, theta, phi)["value"]
+    before = other.D(x).detach()
+    expected = bound(other.D(x), other.D(other.G(z).detach()))
+    torch.testing.assert_close(value, expected.detach())
+    gradients = torch.autograd.grad(expected, list(other.D.parameters()))
+    with torch.no_grad():
+        for p, g in zip(other.D.parameters(), gradients, strict=True):
+            p += 0.1 * g
+    flipped = bound(other.D(other.G(z)), before)
+    gradients = torch.autograd.grad(flipped, list(other.G.parameters()))
+    with torch.no_grad():
+        for p, g in zip(other.G.parameters(), gradients, strict=True):
+            p += 0.1 * g
+    for p, q in zip(gan.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q)
+
+
+def test_a_shared_step_draws_noise_once_and_the_step_of_the_slides_twice():
+    gan = small()
+    x = torch.randn(5, 2, dtype=torch.float64)
+    theta, phi = (torch.optim.SGD(net.parameters(), lr=0.1) for net in (gan.G, gan.D))
+    counts, sample = [], gan.sample
+    gan.sample = lambda *a: counts.append(1) or sample(*a)
+    step_shared(gan, x, theta, phi)
+    assert len(counts) == 1
+    step(gan, x, theta, phi)
+    assert len(counts) == 3

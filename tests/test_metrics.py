@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy import integrate, stats
+from scipy import integrate, linalg, stats
 from scipy.spatial import cKDTree
 from torch.distributions import Independent, Normal
 
@@ -604,3 +604,162 @@ def test_a_density_under_a_narrow_kernel_is_a_number():
     assert found.isfinite().all()
     with pytest.raises(ValueError, match="^bandwidth: expected a number from 1e-150"):
         kernel_density(MODES, MODES, 1e-200)
+
+
+# Fréchet distance, precision and recall, and the share of which a classifier is sure
+
+
+def spd(d, seed):
+    root = randn(d, d, seed=seed)
+    return root @ root.T / d + 0.1 * torch.eye(d, dtype=F64)
+
+
+def test_the_distance_of_gaussians_is_that_of_scipys_matrix_root():
+    A, C, m, n = spd(5, 1), spd(5, 2), randn(5, seed=3), randn(5, seed=4)
+    root = linalg.sqrtm((A @ C).numpy()).real
+    expected = (m - n).square().sum() + (A + C).trace() - 2 * np.trace(root)
+    found = metrics.gaussian_frechet(m, A, n, C)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-9)
+    assert metrics.gaussian_frechet(n, C, m, A).item() == pytest.approx(found.item(), rel=1e-9)
+    assert metrics.gaussian_frechet(m, A, m, A).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_commuting_and_singular_covariances_have_their_closed_form():
+    a, c = torch.tensor([4.0, 1.0, 0.0]), torch.tensor([1.0, 0.0, 0.0])
+    zero = torch.zeros(3)
+    found = metrics.gaussian_frechet(zero, torch.diag(a), zero, torch.diag(c))
+    assert found.item() == pytest.approx((a.sqrt() - c.sqrt()).square().sum().item(), abs=1e-9)
+
+
+def draws(n, d=4):
+    """Two Gaussian clouds whose squared distance is known."""
+    A, C, m = spd(d, 1), spd(d, 2), 0.3 * randn(d, seed=3)
+    true = metrics.gaussian_frechet(torch.zeros(d), A, m, C).item()
+
+    def pair(seed):
+        x = randn(n, d, seed=seed) @ torch.linalg.cholesky(A).T
+        y = randn(n, d, seed=seed + 10_000) @ torch.linalg.cholesky(C).T + m
+        return x, y
+
+    return pair, true
+
+
+def test_the_plug_in_is_that_of_the_sample_moments():
+    pair, _ = draws(50)
+    x, y = pair(0)
+    expected = metrics.gaussian_frechet(x.mean(0), x.T.cov(), y.mean(0), y.T.cov()).item()
+    found = metrics.frechet_distance(x, y)
+    assert found.plug_in == pytest.approx(expected, rel=1e-10)
+    rest = [[torch.cat([p[h::5] for h in range(5) if h != g]) for p in (x, y)] for g in range(5)]
+    left = torch.tensor([metrics.frechet_distance(*part).plug_in for part in rest], dtype=F64)
+    by_hand = metrics.frechet_distance(x, y, groups=5)
+    assert by_hand.distance == pytest.approx(5 * expected - 4 * left.mean().item(), rel=1e-9)
+    assert by_hand.error == pytest.approx((4 * left.var(correction=0)).sqrt().item(), rel=1e-9)
+
+
+def test_the_jackknife_removes_the_bias_and_its_error_covers_the_truth():
+    """The plug-in is too large by many standard errors of its mean, the corrected value by none."""
+    pair, true = draws(50)
+    found = [metrics.frechet_distance(*pair(seed)) for seed in range(200)]
+    plug_in, distance, error = (torch.tensor(part, dtype=F64) for part in zip(*found, strict=True))
+    assert (plug_in.mean() - true) / standard_error(plug_in) > 6
+    assert abs(distance.mean() - true) / standard_error(distance) < 3
+    assert error.square().mean().sqrt() == pytest.approx(distance.std().item(), rel=0.15)
+
+
+def test_the_distance_of_one_law_is_zero_within_its_error():
+    x = randn(2000, 3)
+    found = metrics.frechet_distance(x[:1000], x[1000:])
+    assert abs(found.distance) < 3 * found.error
+    assert found.plug_in > found.distance
+    assert metrics.frechet_distance(x, x).plug_in == pytest.approx(0, abs=1e-9)
+
+
+def test_the_errors_do_not_care_for_units_and_origin():
+    x, y = draws(100)[0](5)
+    found, scaled = (
+        metrics.frechet_distance(x, y),
+        metrics.frechet_distance(9 * x + 1e3, 9 * y + 1e3),
+    )
+    assert [part / 81 for part in scaled] == pytest.approx(found, rel=1e-6)
+
+
+def test_precision_and_recall_of_points_on_a_line():
+    """Balls of the data: around 0, 1, 3 with radii 1, 1, 2; the isolated 20 has one of 17."""
+    y = torch.tensor([[0.0], [1.0], [3.0], [20.0]])
+    x = torch.tensor([[-1.01], [-1.0], [2.5], [37.5]])
+    found = metrics.precision_recall(x, y, k=1)
+    assert found.precision == 2 / 4
+    assert found.precision_error == pytest.approx(0.25)
+    # Balls of the samples: radii 0.01, 0.01, 3.5, 35.
+    assert found.recall == 3 / 4 + 1 / 4
+    assert found.recall_error == 0
+
+
+def test_a_copy_of_the_data_has_both_and_a_far_cloud_neither():
+    y = randn(60, 3)
+    assert metrics.precision_recall(y.flip(0), y) == (1, 1, 0, 0)
+    assert metrics.precision_recall(y + 1000, y) == (0, 0, 0, 0)
+    ties = torch.zeros(8, 2)
+    assert metrics.precision_recall(ties, ties)[:2] == (1, 1)
+
+
+def test_a_lost_mode_costs_recall_and_a_false_one_precision():
+    one, other = randn(400, 2, seed=1), randn(400, 2, seed=2) + 50
+    both = torch.cat([one[:200], other[:200]])
+    lost = metrics.precision_recall(one[200:], both)
+    false = metrics.precision_recall(torch.cat([one[200:], other[200:]]), one[:200])
+    assert lost.precision > 0.9
+    assert lost.recall == pytest.approx(0.5, abs=0.05)
+    assert false.precision == pytest.approx(0.5, abs=0.05)
+    assert false.recall > 0.9
+
+
+def test_precision_and_recall_by_brute_force(monkeypatch):
+    monkeypatch.setattr(metrics, "CHUNK", 64)  # several slices
+    x, y = randn(40, 2, seed=1), 0.7 * randn(30, 2, seed=2)
+
+    def inside(a, b, k):
+        radius = torch.cdist(b, b).sort(1).values[:, k]
+        return (torch.cdist(a, b) <= radius).any(1).double().mean().item()
+
+    for k in (1, 3, 5):
+        found = metrics.precision_recall(x, y, k)
+        assert found[:2] == pytest.approx((inside(x, y, k), inside(y, x, k)))
+    swapped = metrics.precision_recall(y, x, 5)
+    assert swapped[:2] == (found.recall, found.precision)
+
+
+def test_the_share_of_which_a_classifier_is_sure():
+    p = torch.tensor([[0.96, 0.04], [0.5, 0.5], [0.02, 0.98], [0.94, 0.06]], dtype=F64)
+    assert metrics.confident_share(p.log()) == (0.5, 0.25)
+    assert metrics.confident_share(p.log(), 0.9).share == 0.75
+    assert metrics.confident_share(p.log(), 1) == (0, 0)
+    assert metrics.confident_share(p.log() + 7, 0) == (1, 0)
+
+
+@pytest.mark.parametrize("judge", [metrics.frechet_distance, metrics.precision_recall])
+def test_features_that_do_not_fit_are_refused(judge):
+    x = randn(30, 2)
+    with pytest.raises(
+        ValueError, match=r"^y: expected .* of shape \(n, 2\), got shape \(30, 3\)$"
+    ):
+        judge(x, randn(30, 3))
+    with pytest.raises(ValueError, match=r"^x: expected .* of shape \(n, d\), got shape \(30,\)$"):
+        judge(x[:, 0], x)
+    with pytest.raises(ValueError, match="^y: expected finite numbers, got nan$"):
+        judge(x, x * torch.tensor([math.nan, 1.0]))
+    for wrong in (0, 31, 1.5, True):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"^(k|groups): expected an integer from "
+        ):
+            judge(x, x, wrong)
+
+
+def test_logits_and_thresholds_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"^logits: expected .* of shape \(N, K\)"):
+        metrics.confident_share(torch.zeros(2, 3, 4))
+    with pytest.raises(ValueError, match="^logits: expected rows with a softmax"):
+        metrics.confident_share(torch.full((2, 3), math.nan))
+    with pytest.raises(ValueError, match="^threshold: expected a number from 0 to 1, got 95"):
+        metrics.confident_share(torch.zeros(2, 3), 95)

@@ -121,12 +121,21 @@ def test_autocast_rounds_the_products_and_keeps_the_parameters():
     torch.manual_seed(0)
     net = nets.mlp(16, 64, 4)
     x = torch.randn(32, 16)
-    low = nets.Autocast(net)
+    low = nets.Autocast(net, torch.bfloat16)
     assert low(x).dtype == torch.float32
     assert not torch.equal(low(x), net(x))
     torch.testing.assert_close(low(x), net(x), rtol=0.05, atol=0.02)
     low(x).sum().backward()
     assert all(p.dtype == p.grad.dtype == torch.float32 for p in net.parameters())
+
+
+@pytest.mark.parametrize(("capability", "exact"), [("AVX2", True), ("AVX512", False)])
+def test_products_are_rounded_only_where_the_processor_gains_by_it(capability, exact, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    torch.manual_seed(0)
+    net, x = nets.mlp(16, 64, 4), torch.randn(32, 16)
+    assert torch.equal(nets.Autocast(net)(x), net(x)) == exact
+    assert torch.equal(nets.Autocast(net, torch.float32)(x), net(x))
 
 
 def test_spectral_normalisation_bounds_every_layer_and_leaves_the_gradient_alive():
@@ -150,3 +159,38 @@ def test_wrong_input_is_named():
         ValueError, match=r"x: expected shape \(S, N, d\) with S = 3 replicas and d = 2, got"
     ):
         nets.mlp(2, 1, replicas=3)(torch.zeros(4, 5, 2))
+
+
+def test_spread_is_the_mean_standard_deviation_of_each_group():
+    x = torch.randn(12, 2, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = nets.Spread(4)(x)
+    assert torch.equal(y[:, :2], x)
+    for g in range(3):
+        expected = x[4 * g : 4 * g + 4].numpy().std(0).mean()
+        channel = y[4 * g : 4 * g + 4, 2]
+        torch.testing.assert_close(channel, torch.full_like(channel, expected), atol=1e-7, rtol=0)
+
+
+def test_groups_of_spread_do_not_mix():
+    x = torch.randn(16, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    D = nets.varied_critic(4)
+    first = D(x)[:8]
+    x[8:] = 0
+    torch.testing.assert_close(D(x)[:8], first)
+    x[0] = 0
+    assert not torch.isclose(D(x)[1:8], first[1:]).any()
+
+
+def test_repeated_images_have_a_spread_and_a_gradient_that_are_finite():
+    x = torch.ones(8, 1, 2, 2, requires_grad=True)
+    y = nets.Spread()(x)
+    assert y[:, 1].max() < 2e-4
+    y.sum().backward()
+    assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(12, 1, 4, 4), (16, 4)])
+def test_a_batch_without_whole_groups_is_refused(shape):
+    with pytest.raises(ValueError, match=r"x: expected \(N, C, H, W\), N a multiple of 8, got"):
+        nets.Spread()(torch.zeros(shape))

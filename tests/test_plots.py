@@ -217,3 +217,14 @@ def test_trajectory_marks_start_open_and_end_filled(ax):
     assert np.array_equal(end.get_xydata(), path[-1:].numpy())
     assert start.get_markerfacecolor() == "white"
     assert end.get_markerfacecolor() == line.get_color()
+
+
+def test_a_contact_sheet_holds_every_pixel(tmp_path):
+    images = torch.rand(5, 1, 4, 3)
+    plots.contact_sheet(images, tmp_path / "sheet.png", columns=3, scale=2)
+    sheet = plt.imread(tmp_path / "sheet.png")
+    assert sheet.shape[:2] == (2 * 9, 2 * 11)
+    np.testing.assert_allclose(sheet[10::2, 8:14:2, 1], images[4, 0], atol=1 / 254)
+    assert (sheet[8:10, :, :3] == 1).all()
+    with pytest.raises(ValueError, match="^images: expected shape"):
+        plots.contact_sheet(torch.rand(5, 2, 4, 3), tmp_path / "no.png")

@@ -2,33 +2,88 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from scipy import integrate, stats
 
 from gannotes import data, nets, results, runs, weights
+from gannotes.distributions import standard_normal
 from gannotes.divergences import F_DIVERGENCES, KL, NEYMAN
 from gannotes.recipes import RECIPES, SWEEPS, ali, fgan, gan, protocols
 from gannotes.recipes.frame import Desk
 from gannotes.recipes.mixture import univariate
 
 
-def test_a_short_gan_leaves_weights_and_a_card(tmp_path, monkeypatch):
-    """A02, F02."""
+@pytest.fixture
+def quick_judge(monkeypatch):
+    """Few digits to judge, and few to compare them with."""
     monkeypatch.setenv("TQDM_DISABLE", "1")
-    monkeypatch.setattr(protocols, "JUDGED", 200)
-    RECIPES["mnist_gan"](tmp_path, steps=2)
-    weights.fill(nets.image_generator(32), tmp_path / "mnist_gan.safetensors")
-    card = (tmp_path / "mnist_gan.md").read_text()
+    truth = protocols.digit_features(data.mnist("test")[0][:300])[0]
+    monkeypatch.setattr(protocols, "_truth", lambda: truth)
+    monkeypatch.setattr(protocols, "JUDGED", 100)
+
+
+@pytest.mark.parametrize("name", ["mnist_gan", "mnist_gan_plain"])
+def test_a_short_gan_leaves_weights_and_a_card(name, tmp_path, quick_judge):
+    """A02, F02."""
+    RECIPES[name](tmp_path, steps=2)
+    G = weights.fill(nets.image_generator(32), tmp_path / f"{name}.safetensors")
+    card = (tmp_path / f"{name}.md").read_text()
     for fact in (
         "nets.image_generator(32)",
         "| seed | 0 |",
         "| steps | 2 |",
-        "mean confidence",
+        "confidence",
         "torch",
     ):
         assert fact in card
+    torch.manual_seed(0)
+    found = protocols.judge_digits(G(standard_normal(32).sample((100,))))
+    said = weights.told(tmp_path / f"{name}.safetensors")
+    assert float(said["frechet"]) == pytest.approx(found["frechet"], rel=1e-3)
+    assert float(said["precision"]) == pytest.approx(found["precision"], abs=1e-4)
+
+
+def test_a_film_shows_the_same_codes_before_and_after_a_run(tmp_path, quick_judge):
+    RECIPES["mnist_gan"](tmp_path, steps=3)
+    film = np.load(tmp_path / "mnist_gan_film.npz")
+    assert film["steps"].tolist() == [0, 1, 2, 3]
+    assert film["images"].shape == (4, 24, 28, 28)
+    assert set(np.unique(film["images"])) <= {17 * grey for grey in range(16)}
+    z = torch.randn(24, 32, generator=torch.Generator().manual_seed(7))
+    torch.manual_seed(0)
+    first = nets.image_generator(32).eval()(z)[:, 0]
+    assert np.abs(film["images"][0] - 255 * first.detach().numpy()).max() < 9
+    last = weights.fill(nets.image_generator(32), tmp_path / "mnist_gan.safetensors")(z)[:, 0]
+    assert np.abs(film["images"][-1] - 255 * last.numpy()).max() < 11  # halves are shipped
+
+
+def test_a_run_of_the_remedied_game_goes_on_where_it_was(tmp_path, quick_judge):
+    """From its last checkpoint, which holds the film as well."""
+    ends = []
+    for name in ("whole", "again"):
+        out = tmp_path / name
+        RECIPES["mnist_gan"](out, steps=4)
+        if name == "again":
+            for path in out.glob("*.safetensors"):
+                path.unlink()
+            RECIPES["mnist_gan"](out, steps=4)
+        ends.append((out / "mnist_gan.safetensors").read_bytes())
+        ends.append(np.load(out / "mnist_gan_film.npz")["images"].tobytes())
+    assert ends[:2] == ends[2:]
+
+
+def test_an_f_gan_with_a_penalised_critic_leaves_its_row(tmp_path, quick_judge):
+    """T03."""
+    RECIPES["fgan_mnist_calm_kl"](tmp_path, steps=2)
+    (row,) = results.read(tmp_path / "fgan_mnist_calm_kl_0.csv")
+    assert (row["divergence"], row["seed"], row["steps"]) == ("kl", 0, 2)
+    G = weights.fill(fgan.fgan_generator(), tmp_path / "fgan_mnist_calm_kl_0.safetensors")
+    torch.manual_seed(0)
+    found = protocols.judge_digits(G(standard_normal(32).sample((100,))))
+    assert row["confidence"] == pytest.approx(found["confidence"], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["ring_plain", "ring_remedied"])

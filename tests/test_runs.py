@@ -328,7 +328,7 @@ def test_the_list_has_a_line_for_each_recipe_and_each_sweep(capsys):
     names = [line.split()[0] for line in lines]
     assert names == ["recipe", *recipes.RECIPES, "sweep", *recipes.SWEEPS]
     assert all(len(line.split()) > 5 for line in lines if "takes" not in line)
-    assert re.search(r"^mnist_gan +26 min ", "\n".join(lines), flags=re.M)
+    assert re.search(r"^mnist_gan_plain +26 min ", "\n".join(lines), flags=re.M)
 
 
 def test_a_sweep_is_laid_out_run_by_run_and_each_once(tmp_path, monkeypatch):

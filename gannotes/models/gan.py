@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
 from gannotes.checks import floating, one_per_point, shaped
-from gannotes.optim import ascend, owners
+from gannotes.optim import ascend, descend, owners
 
 
 class GAN(nn.Module):
@@ -201,3 +201,61 @@ def squared_gradient(D: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     v = one_per_point("D", D(x), x)
     (gradient,) = torch.autograd.grad(v.sum(), x, create_graph=True)
     return v, gradient.flatten(v.ndim).square().sum(-1).mean(-1)
+
+
+def penalise(D: nn.Module, x: Tensor, phi: Optimizer, gamma: float) -> Tensor:
+    r"""Make a critic flatter at `x`: descend :math:`\tfrac{\gamma}{2} E \|\nabla_x r_\phi(x)\|^2`.
+
+    A second derivative costs as much as several steps, and may be taken every k-th step only, with
+    a weight of :math:`k \gamma`: then the penalty pulls as hard on average.
+
+    Slide: beyond the deck (mode collapse).
+
+    References:
+        Mescheder, Geiger and Nowozin, Which training methods for GANs do actually converge?, 2018;
+        Karras et al., Analyzing and improving the image quality of StyleGAN, 2020, for the lazy
+        penalty.
+
+    Args:
+        D: the critic, which `phi` owns.
+        x: points `(..., N, *data)`; data for R1, samples for R2.
+        phi: the optimiser of `D`.
+        gamma: the weight, already times k.
+
+    Returns:
+        The penalty before the move, `()` or one per replica.
+
+    Example:
+        >>> D = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Flatten(-2))
+        >>> _ = nn.init.constant_(D[0].weight, 3.0)
+        >>> phi = torch.optim.SGD(D.parameters(), lr=0.1)
+        >>> penalise(D, torch.randn(5, 2), phi, gamma=1.0), D[0].weight.tolist()
+        (tensor(9.), [[2.700000047683716, 2.700000047683716]])
+    """
+    owners(phi=(phi, D))
+    return descend(phi, gamma / 2 * squared_gradient(D, x)[1])
+
+
+def step_shared(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer) -> dict[str, Tensor]:
+    r"""The step of the slides with one draw of noise for both players, which saves a pass of `G`.
+
+    The critic ascends on :math:`x' = G_\theta(z)`, and the generator then on the same
+    :math:`x'`, seen by the critic that has moved. What the critic said of the data is kept from
+    before its move; that term has no gradient in :math:`\theta` unless the bound pairs data with
+    samples.
+
+    Slide: GAN / Training Algorithm (A01, A02). Arguments, returns and errors are those of `step`.
+
+    Example:
+        >>> from gannotes import distributions, nets
+        >>> gan = GAN(nets.mlp(2, 8, 1), nets.critic(1, 8), distributions.standard_normal(2))
+        >>> theta, phi = (torch.optim.Adam(net.parameters(), lr=1e-3) for net in (gan.G, gan.D))
+        >>> step_shared(gan, torch.randn(32, 1), theta, phi)
+        {'value': tensor(-1...)}
+    """
+    owners(theta=(theta, gan.G), phi=(phi, gan.D))
+    v_p = one_per_point("D", gan.D(x), x)
+    x_q = shaped("G", gan.sample(v_p.shape), x.shape)
+    value = ascend(phi, gan.bound(v_p, gan.D(x_q)))
+    ascend(theta, gan.bound(gan.D(x_q), v_p.detach()))
+    return {"value": value}

@@ -328,7 +328,7 @@ def minutes() -> dict[str, float]:
     Slide: beyond the deck (long runs).
 
     Example:
-        >>> minutes()["mnist_gan"]
+        >>> minutes()["mnist_gan_plain"]
         26.4
     """
     found: dict[str, dict[Any, float]] = {}

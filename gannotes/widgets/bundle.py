@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.M)
 EXPORT = re.compile(r"^export ((?:async )?function\*?|class|const) (\w+)", re.M)
 DEFAULT = re.compile(r"^export default ", re.M)
+MARGIN = re.compile(r"^\s*(?://.*\n)?", re.M)  # comments and indentation, for a machine
 FILE = re.compile(r'new URL\("(\.[^"]+)", import\.meta\.url\)')
 
 
@@ -98,5 +99,5 @@ def _module(path: Path, names: dict[Path, str]) -> str:
 def _content(path: Path) -> str:
     """A file as a string literal that may stand in any script."""
     if path.suffix == ".js":
-        return json.dumps(bundle(path)).replace("</", "<\\/")
+        return json.dumps(MARGIN.sub("", bundle(path))).replace("</", "<\\/")
     return json.dumps(base64.b64encode(path.read_bytes()).decode())

@@ -5,8 +5,9 @@ have when the widget is made: data, samples and critic move before the reader's 
 number stands beside its truth. Nothing plays by itself.
 """
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +18,51 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from gannotes.data.toys import grid, ring, two_moons
+from gannotes.divergences import F_DIVERGENCES
 from gannotes.widgets.bundle import bundle
 from gannotes.widgets.describe import describe, restore, toy
 
 _HERE = Path(__file__).parent
 
-# What is changed by a setting: its first value, and what it may be.
+# A setting's first value, and what it may be.
 SETTINGS: dict[str, tuple[Any, str]] = {
-    "theta": (2e-3, "positive"),
-    "phi": (2e-3, "positive"),
-    "K": (1, "count"),
-    "gamma": (0.0, "not negative"),
-    "batch": (128, "count"),
+    "theta": (2e-3, "a positive number"),
+    "phi": (2e-3, "a positive number"),
+    "K": (1, "a whole number above 0"),
+    "gamma": (0.0, "a number from 0"),
+    "batch": (128, "a whole number above 0"),
     "rule": ("adam", "adam or sgd"),
-    "momentum": (0.0, "share"),
-    "beta2": (0.99, "share"),
-    "average": (0.99, "share"),
-    "fall": (0, "whole"),
-    "flip": (True, "switch"),
-    "together": (False, "switch"),
-    "hold": (False, "switch"),
-    "lam": (1.0, "not negative"),
-    "N_z": (1, "count"),
-    "beta": (1.0, "not negative"),
-    "contrast": (0, "whole"),
-    "seed": (0, "whole"),
-    "speed": (0.0, "not negative"),
-    "width": (0, "whole"),
-    "label": (0, "whole"),
-    "bound": ("bernoulli", "name"),
+    "momentum": (0.0, "a number from 0 and below 1"),
+    "beta2": (0.99, "a number from 0 and below 1"),
+    "average": (0.99, "a number from 0 and below 1"),
+    "fall": (0, "a whole number"),
+    "flip": (True, "True or False"),
+    "together": (False, "True or False"),
+    "hold": (False, "True or False"),
+    "lam": (1.0, "a number from 0"),
+    "N_z": (1, "a whole number above 0"),
+    "beta": (1.0, "a number from 0"),
+    "sampled_kl": (False, "True or False"),
+    "contrast": (0, "a whole number"),
+    "seed": (0, "a whole number"),
+    "speed": (0, "a number from 0"),
+    "width": (0, "a whole number"),
+    "label": (0, "a whole number"),
+    "waves": (False, "True or False"),
+    "bound": ("bernoulli", "bernoulli, least_squares, relativistic, or a divergence"),
     "noise": ("given", "given, normal, uniform, clouds or many"),
-    "waves": (False, "switch"),
-    "data": ("given", "name"),
+    "data": ("given", "given, drawn, ring, grid, moons or spiral"),
+}
+_REMEDIED = {"bound": "relativistic", "gamma": 0.05, "fall": 3000}
+# What is known to work in the plane, and what is known to fail.
+PRESETS: dict[str, dict[str, Any]] = {
+    "collapse": {"data": "ring"},
+    "remedied": {"data": "ring", "noise": "clouds"} | _REMEDIED,
+    "grid": {"data": "grid", "noise": "many", "waves": True} | _REMEDIED,
+    "moons": {"data": "moons"} | _REMEDIED,
+    "spiral": {"data": "spiral", "noise": "clouds"} | _REMEDIED,
+    "no flip": {"data": "ring", "flip": False},
+    "slow critic": {"data": "ring", "phi": 5e-5},
 }
 _ANY = ("presets", "phase", "data", "theta", "phi", "batch", "rule", "momentum", "fall", "average")
 _ALL = (*_ANY, "speed", "seed", "width", "layers", "copy")
@@ -87,7 +101,8 @@ class LiveTraining(anywidget.AnyWidget):
         name: the widget's name in the address; a page has each name once.
         show: the layers that are on at first.
         controls: what the reader may change; everything without it.
-        presets: settings by name, each a button that sets them all and starts again.
+        presets: settings by name, each a button that sets them all and starts again; without it,
+            for a GAN in the plane with all controls, `PRESETS`.
         scale: the networks see `(x - centre) / scale`.
         centre: see `scale`.
         title: a heading.
@@ -146,8 +161,10 @@ class LiveTraining(anywidget.AnyWidget):
         if other is not None:
             spec["other"] = toy("other", other) | place
         datasets = _datasets(spec)
-        first = _checked(spec.pop("settings") | settings, kind, datasets)
-        named = {key: _checked(preset, kind, datasets) for key, preset in (presets or {}).items()}
+        first = _checked(spec.pop("settings") | settings, datasets)
+        usual = PRESETS if kind == "gan" and datasets and controls is None else {}
+        chosen = usual if presets is None else presets
+        named = {key: _checked(preset, datasets) for key, preset in chosen.items()}
         super().__init__(
             spec=spec,
             start=np.frombuffer(weights, np.float32).astype(np.float16).tobytes(),
@@ -205,21 +222,14 @@ def _datasets(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _checked(
-    settings: Mapping[str, Any], kind: str, datasets: Mapping[str, Any]
-) -> dict[str, Any]:
+def _checked(settings: Mapping[str, Any], datasets: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
-        if key not in SETTINGS and key != "sampled_kl":
+        if key not in SETTINGS:
             raise ValueError(f"settings: expected some of {', '.join(SETTINGS)}, got {key!r}")
-        if key == "sampled_kl":
-            continue
-        what = SETTINGS[key][1]
-        if key == "data":
-            good, what = value in ("given", "drawn", *datasets), f"given or {', '.join(datasets)}"
-        else:
-            good = _RANGES[what](value)
-        if not good:
-            raise ValueError(f"{key}: expected {what}, got {value!r}")
+        if not _RANGES[SETTINGS[key][1]](value):
+            raise ValueError(f"{key}: expected {SETTINGS[key][1]}, got {value!r}")
+        if key == "data" and not datasets and value != "given":
+            raise ValueError(f"data: expected given, the only data of this model, got {value!r}")
     return dict(settings)
 
 
@@ -228,23 +238,33 @@ def _whole(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf
 
 
-_RANGES = {
-    "positive": lambda v: _number(v) and v > 0,
-    "not negative": _number,
-    "count": lambda v: _whole(v) and v > 0,
-    "whole": _whole,
-    "share": lambda v: _number(v) and v < 1,
-    "switch": lambda v: isinstance(v, bool),
-    "adam or sgd": lambda v: v in ("adam", "sgd"),
-    "given, normal, uniform, clouds or many": lambda v: v in _NOISES,
-    "name": lambda v: isinstance(v, str),
+def _among(*names: str) -> Callable[[Any], bool]:
+    return lambda value: value in names
+
+
+_RANGES: dict[str, Callable[[Any], bool]] = {
+    "a positive number": lambda v: _number(v) and v > 0,
+    "a number from 0": _number,
+    "a whole number above 0": lambda v: _whole(v) and v > 0,
+    "a whole number": _whole,
+    "a number from 0 and below 1": lambda v: _number(v) and v < 1,
+    "True or False": lambda v: isinstance(v, bool),
+    "adam or sgd": _among("adam", "sgd"),
+    "given, normal, uniform, clouds or many": _among(
+        "given", "normal", "uniform", "clouds", "many"
+    ),
+    "given, drawn, ring, grid, moons or spiral": _among(
+        "given", "drawn", "ring", "grid", "moons", "spiral"
+    ),
+    "bernoulli, least_squares, relativistic, or a divergence": lambda v: (
+        v in ("bernoulli", "least_squares", "relativistic", *F_DIVERGENCES)
+        or re.fullmatch(r"alpha\(-?[\d.]+\)", str(v)) is not None
+    ),
 }
-
-
-_NOISES = ("given", "normal", "uniform", "clouds", "many")
 
 
 def _names(argument: str, names: Sequence[str] | None, known: Sequence[str]) -> list[str]:

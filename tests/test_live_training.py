@@ -1,0 +1,323 @@
+"""The widget that trains in the page: what it refuses, and what it does in Chromium from a file."""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import browser
+import numpy as np
+import pytest
+import torch
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from torch import nn
+
+from gannotes import bounds, data, nets
+from gannotes import distributions as laws
+from gannotes.divergences import KL
+from gannotes.models.ali import ALI
+from gannotes.models.avb import AVB
+from gannotes.models.cyclegan import CycleGAN
+from gannotes.models.fgan import FGAN
+from gannotes.models.gan import GAN
+from gannotes.models.infogan import InfoGAN
+from gannotes.models.vae import VAE
+from gannotes.widgets import LiveTraining
+
+
+def plane(**settings: Any) -> LiveTraining:
+    gan = GAN(nets.mlp(2, 16, 2), nets.critic(2, 16), laws.standard_normal(2))
+    return LiveTraining(gan, data.ring(), batch=32, **settings)
+
+
+def line(**settings: Any) -> LiveTraining:
+    gan = GAN(nets.mlp(1, 16, 1), nets.critic(1, 32, 32), laws.standard_normal(1))
+    return LiveTraining(gan, data.mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0]), **settings)
+
+
+def gaussian(d: int) -> laws.Gaussian:
+    return laws.Gaussian(nets.mlp(d, 16, 4, activation=nn.Tanh))
+
+
+def pair(d: int) -> nets.Pair:
+    head = nn.Sequential(nn.SiLU(), nets.critic(16, 16))
+    return nets.Pair(nn.Linear(2, 16), nn.Linear(d, 16), head)
+
+
+def infogan() -> LiveTraining:
+    Q = laws.Code(nets.mlp(16, 8), categorical=(8,), continuous=0)
+    trunk = nn.Sequential(nn.Linear(2, 16), nets.leaky_relu())
+    p_0, p_c = laws.standard_normal(2), laws.codes((8,), 0)
+    model = InfoGAN(nets.mlp(10, 16, 2), trunk, nets.critic(16), Q, p_0, p_c)
+    return LiveTraining(model, data.ring(sd=0.1))
+
+
+def cyclegan() -> LiveTraining:
+    maps, critics = [nets.mlp(2, 16, 2) for _ in "GF"], [nets.critic(2, 16) for _ in "XY"]
+    return LiveTraining(CycleGAN(*maps, *critics), data.two_moons(), data.ring(sd=0.1), lam=5.0)
+
+
+def avb() -> LiveTraining:
+    head = nets.Pair(nn.Identity(), nn.Linear(3, 16), nn.Sequential(nn.SiLU(), nets.mlp(16, 2)))
+    encoder = laws.Implicit(nn.Linear(4, 16), head, laws.standard_normal(3))
+    model = AVB(encoder, laws.Bernoulli(nets.mlp(2, 16, 4)), pair(4), laws.standard_normal(2))
+    return LiveTraining(model, torch.eye(4), K=2)
+
+
+MAKERS: dict[str, Callable[[], LiveTraining]] = {
+    "gan": plane,
+    "line": line,
+    "fgan": lambda: LiveTraining(
+        FGAN(nets.mlp(1, 1), nets.critic(1, 16), laws.standard_normal(1), KL),
+        data.univariate_mixture(),
+    ),
+    "infogan": infogan,
+    "cyclegan": cyclegan,
+    "vae": lambda: LiveTraining(
+        VAE(gaussian(2), gaussian(2), laws.standard_normal(2)), data.two_moons()
+    ),
+    "ali": lambda: LiveTraining(
+        ALI(gaussian(2), gaussian(2), pair(2), laws.standard_normal(2)), data.two_moons()
+    ),
+    "avb": avb,
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"K": 0}, "K: expected a whole number above 0, got 0"),
+        ({"lr": 1e-3}, "settings: expected some of theta, .*got 'lr'"),
+        ({"controls": ["lam"]}, "controls: expected some of presets, .*got 'lam'"),
+        ({"show": ["threads"]}, "show: expected some of data, .*got 'threads'"),
+        ({"presets": {"a": {"momentum": 1.0}}}, "momentum: expected a number from 0 and below 1"),
+        ({"name": "My ring"}, "name: expected small letters.*got 'My ring'"),
+        ({"scale": 0}, "scale: expected a positive number, got 0"),
+        ({"bound": "wasserstein"}, "bound: expected bernoulli, .*got 'wasserstein'"),
+        ({"presets": {"a": {"data": "mnist"}}}, "data: expected given, drawn, .*got 'mnist'"),
+    ],
+)
+def test_a_wrong_argument_is_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        plane(**wrong)
+
+
+def test_what_the_page_cannot_run_is_named():
+    G, p_0 = nets.mlp(2, 8, 2), laws.standard_normal(2)
+    with pytest.raises(TypeError, match=r"D: expected affine maps, .* got GELU"):
+        LiveTraining(GAN(G, nets.critic(2, 8, activation=nn.GELU), p_0), data.ring())
+    with pytest.raises(TypeError, match=r"data: expected a mixture of round Gaussians"):
+        LiveTraining(GAN(G, nets.critic(2, 8), p_0), laws.standard_normal(2))
+    with pytest.raises(TypeError, match=r"other: expected the second domain of a CycleGAN"):
+        LiveTraining(GAN(G, nets.critic(2, 8), p_0), data.ring(), data.ring())
+
+
+def test_trained_weights_come_back():
+    gan = GAN(nets.mlp(2, 4, 2), nets.critic(2, 4), laws.standard_normal(2), bounds.relativistic)
+    widget = LiveTraining(gan, data.ring())
+    assert widget.settings["bound"] == "relativistic"
+    with pytest.raises(RuntimeError, match=r"weights: expected those of a training"):
+        widget.trained()
+    n = sum(w.numel() for w in gan.parameters())
+    widget.weights = np.arange(n, dtype=np.float32).tobytes()
+    assert widget.trained() is gan
+    assert gan.G[0].weight.T.flatten().tolist() == list(range(8))
+
+
+needs_chromium = pytest.mark.skipif(
+    not (browser.find() or os.environ.get("CI")), reason="chromium is not on the PATH"
+)
+
+
+class Page:
+    """A page with widgets, and what a reader does there."""
+
+    def __init__(self, chrome: Any, folder: Any) -> None:
+        self.chrome, self.folder = chrome, folder
+
+    def open(self, *widgets: LiveTraining, head: str = "", address: str = "") -> "Page":
+        path = browser.write_page(self.folder / "page.html", *widgets, head=head)
+        self.chrome.get("about:blank")
+        self.chrome.get(path.as_uri() + address)
+        self.wait("return document.documentElement.dataset.widgets === 'ready'")
+        self.wait("return document.querySelector('.gn-caption').textContent !== ''")
+        return self
+
+    def js(self, script: str, *arguments: Any) -> Any:
+        return self.chrome.execute_script(script, *arguments)
+
+    def wait(self, script: str) -> Any:
+        return WebDriverWait(self.chrome, 120, 0.05).until(lambda chrome: self.js(script))
+
+    def button(self, text: str, of: int = 0) -> Any:
+        return self.js(
+            "return [...document.querySelectorAll('[data-live]')[arguments[0]]"
+            ".querySelectorAll('button')].find((b) => b.textContent === arguments[1])",
+            of,
+            text,
+        )
+
+    def press(self, text: str, of: int = 0) -> None:
+        self.button(text, of).click()
+
+    def named(self, label: str) -> Any:
+        return self.js("return document.querySelector(`[aria-label='${arguments[0]}']`)", label)
+
+    @property
+    def step(self) -> int:
+        return int(self.js("return document.querySelector('[data-live]').dataset.step"))
+
+    def steps(self, count: int) -> None:
+        self.wait(f"return +document.querySelector('[data-live]').dataset.step >= {count}")
+
+    def labels(self) -> list[str]:
+        """The numbers of pictures and charts, once they are drawn."""
+        drawn = "requestAnimationFrame(() => requestAnimationFrame(() => done([...document"
+        select = ".querySelectorAll('canvas')].map((c) => c.getAttribute('aria-label')))))"
+        return list(self.chrome.execute_async_script(f"const done = arguments[0]; {drawn}{select}"))
+
+    def numbers(self, name: str) -> list[float]:
+        (found,) = (label for label in self.labels() if label.startswith(name))
+        return [float(v.replace("\u2212", "-")) for v in re.findall(r"[\u2212\d]\d*\.\d+", found)]
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    torch.manual_seed(0)
+    with browser.chromium(folder / "profile") as running:
+        yield Page(running, folder)
+        own = ("file:", "blob:")
+        assert all(address.startswith(own) for address in browser.requests(running))
+        assert [entry["message"] for entry in running.get_log("browser")] == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_model_trains_after_play_and_not_before(chrome, kind):
+    page = chrome.open(MAKERS[kind]())
+    root = page.js(
+        "const {live, step} = document.querySelector('.gannotes-widget').dataset;"
+        "return [live, step]"
+    )
+    assert root == [{"line": "gan", "fgan": "gan"}.get(kind, kind), "0"]
+    page.press("Play")
+    page.steps(20)
+    page.press("Pause")
+    page.wait(
+        "return [...document.querySelectorAll('button')].some((b) => b.textContent === 'Play')"
+    )
+    assert all("NaN" not in label and re.search(r"\d", label) for label in page.labels())
+
+
+@needs_chromium
+def test_the_turns_of_the_players_are_lit_one_after_the_other(chrome):
+    page, seen = chrome.open(plane()), []
+    for turn in (1, 2, 3):
+        page.press("Next phase")
+        done = turn // 2
+        lit = "[...document.querySelectorAll('.gn-lit')].map((li) => li.textContent[0]).join()"
+        letter = "\u03c6" if turn % 2 else "\u03b8"
+        page.wait(f"return document.querySelector('[data-live]').dataset.step === '{done}'")
+        page.wait(f"return {lit} === '{letter}'")
+        seen.append(page.js(f"return {lit}"))
+    assert seen == ["\u03c6", "\u03b8", "\u03c6"]
+
+
+@needs_chromium
+def test_a_critic_alone_climbs_to_the_best_one_and_stays_below(chrome):
+    page = chrome.open(line(hold=True, phi=5e-3, fall=1500, batch=512))
+    page.press("Play")
+    found = []
+    for count in (50, 300, 600, 900, 1200):
+        page.steps(count)
+        value, best, *_ = page.numbers("Value")
+        found.append((value, best))
+    page.press("Pause")
+    values, best = [v for v, _ in found], found[-1][1]
+    assert values[-1] > values[0] + 0.02
+    assert values[-1] > best - 0.1  # it came near
+    assert max(values) < best + 0.05  # of a batch, not of the densities
+
+
+@needs_chromium
+def test_a_game_that_blows_up_says_where_and_keeps_its_weights(chrome):
+    page = chrome.open(plane(rule="sgd", bound="least_squares", theta=1e9, phi=1e9))
+    page.press("Play")
+    page.wait("return !document.querySelector('.gn-trouble').hidden")
+    words = page.js("return document.querySelector('.gn-trouble').textContent")
+    pattern = r"It stopped before a weight was touched: step \d+, (phi|theta): .*finite"
+    assert re.match(pattern, words), words
+    assert page.button("Play") is not None
+
+
+@needs_chromium
+def test_the_address_holds_the_state_and_a_link_sets_a_preset(chrome):
+    presets = {"slow critic": {"phi": 1e-4, "K": 2}}
+    page = chrome.open(plane(presets=presets), address="#live-gan:K=3&data=moons")
+    K = "critic steps for one of the generator, K"
+    assert page.js("return location.hash") == "#live-gan:K=3&data=moons"
+    page.js("document.querySelector('details').open = true")
+    assert page.named(K).get_attribute("value") == "3"
+    assert page.named("Data").get_attribute("value") == "moons"
+    page.named(K).send_keys(Keys.ARROW_RIGHT)
+    assert page.js("return location.hash") == "#live-gan:K=4&data=moons"
+    page.js("location.hash = '#live-gan:slow-critic'")
+    page.wait("return document.querySelector('[aria-pressed=true]')?.textContent === 'slow critic'")
+    assert page.named(K).get_attribute("value") == "2"
+    assert page.named("Data").get_attribute("value") == "given"
+    assert page.button("Play") is not None  # nothing plays by itself
+
+
+@needs_chromium
+def test_keys_play_and_draw(chrome):
+    page = chrome.open(plane())
+    page.button("Play").send_keys(Keys.SPACE)
+    page.steps(5)
+    page.button("Pause").send_keys(Keys.SPACE)
+    page.named("Data").send_keys("draw")
+    page.wait("return document.querySelector('canvas').tabIndex === 0")
+    page.js("document.querySelector('canvas').focus()")
+    keys = [Keys.ARROW_RIGHT] * 3 + [Keys.SPACE] + [Keys.ARROW_UP] * 2 + [Keys.SPACE]
+    ActionChains(page.chrome).send_keys(*keys).perform()
+    page.wait("return location.hash.includes('points=30%2C0%2C30%2C20')")
+    page.wait("return document.querySelector('[data-live]').dataset.step === '0'")
+
+
+@needs_chromium
+def test_the_same_seed_plays_the_same_steps(chrome):
+    page = chrome.open(line(speed=0.0))
+    runs = []
+    for _ in range(2):
+        page.press("Start again")
+        page.wait("return document.querySelector('[data-live]').dataset.step === '0'")
+        page.js("for (let i = 0; i < 400; i++) arguments[0].click()", page.button("Next phase"))
+        page.steps(200)
+        runs.append(page.labels())
+    assert runs[0] == runs[1]
+    assert "Step 200" in runs[0][0]
+
+
+@needs_chromium
+def test_one_plays_at_a_time_and_none_that_is_hidden(chrome):
+    page = chrome.open(plane(controls=["hold"], name="a"), plane(controls=["hold"], name="b"))
+    page.press("Play", 0)
+    page.steps(5)
+    page.press("Play", 1)
+    assert page.button("Play", 0) is not None
+    assert page.button("Pause", 1) is not None
+    page.js("Object.defineProperty(document, 'hidden', {value: true})")
+    page.js("document.dispatchEvent(new Event('visibilitychange'))")
+    assert page.button("Play", 1) is not None
+
+
+@needs_chromium
+def test_it_trains_without_a_worker_and_without_a_clock(chrome):
+    head = "<script>performance.now = () => 0; delete window.Worker;</script>"
+    page = chrome.open(plane(), head=head)
+    page.press("Play")
+    page.steps(100)
+    page.press("Pause")
+    assert page.step >= 100
