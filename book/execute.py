@@ -38,8 +38,8 @@ class ChapterError(Exception):
 def chapters() -> list[Path]:
     """The notebooks of _toc.yml, in the order of the book."""
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
-    entries = [entry for part in toc["parts"] for entry in part["chapters"]]
-    paths = [BOOK / f"{entry['file']}.ipynb" for entry in entries]
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    paths = [BOOK / f"{file}.ipynb" for file in (toc["root"], *files)]
     return [path for path in paths if path.exists()]
 
 

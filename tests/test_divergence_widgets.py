@@ -167,13 +167,13 @@ MISTAKES: dict[str, tuple[type[Exception], str, Any]] = {
     ),
     "v": (
         ValueError,
-        r"v: expected .* of shape \(9,\), got shape \(3,\)",
+        r"v: expected .* of shape \(18,\), got shape \(3,\)",
         lambda: CriticExplorer(P, Q, v=torch.zeros(3)),
     ),
     "outputs": (
         ValueError,
         "outputs: expected to hold 0 and v",
-        lambda: CriticExplorer(P, Q, v=torch.full((9,), 9.0)),
+        lambda: CriticExplorer(P, Q, v=torch.full((18,), 9.0)),
     ),
 }
 

@@ -75,7 +75,7 @@ def test_chapters_by_name() -> None:
     assert execute.find("gan") == execute.find("gan.ipynb") == BOOK / "gan.ipynb"
     assert execute.find("gan") in execute.chapters()
     with pytest.raises(
-        execute.ChapterError, match="no chapter is called 'gna'; there are: samples, gan"
+        execute.ChapterError, match="no chapter is called 'gna'; there are: index, samples, gan"
     ):
         execute.find("gna")
 

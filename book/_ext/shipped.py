@@ -41,7 +41,7 @@ def strip(record: Record) -> Record:
     state, buffers = {**record["state"], "_esm": ASLEEP}, record.get("buffers", [])
     state.pop("_css", None)
     for buffer in buffers:
-        if buffer["path"] == ["weights"]:
+        if buffer["path"] == ["weights"] and "dtype" in state:  # a network's, not a live game's
             parts = list(_parts(state, base64.b64decode(buffer["data"])))
             if any("file" in part for part in parts):
                 state["weights"] = parts

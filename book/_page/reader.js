@@ -20,21 +20,13 @@ function apply(all) {
   }
 }
 
-// The first word goes where the header is narrow.
-function word(text) {
-  const span = document.createElement("span");
-  span.className = "code-switch-word";
-  span.textContent = text;
-  return span;
-}
-
 function codeSwitch() {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "btn btn-sm code-switch";
   const say = (all) => {
     button.setAttribute("aria-pressed", String(all));
-    button.replaceChildren(word("Code: "), all ? "all" : "essential");
+    button.textContent = `Code: ${all ? "all" : "essential"}`;
   };
   button.title = "Show only the essential code of a page, or all of it";
   say(remembered());

@@ -3,6 +3,7 @@
 `import { a, b as c } from "./x.js";` is followed, each file comes once and in a scope of its own,
 and `new URL("./file", import.meta.url)` becomes the file: a module (for a worker) its own bundle as
 a string, anything else base64. `embed.js` reads both, in a bundle and, for the tests, out of one.
+Comments and indentation stay behind, a quarter of the text: they are for those who read the file.
 """
 
 import base64
@@ -15,7 +16,7 @@ HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.M)
 EXPORT = re.compile(r"^export ((?:async )?function\*?|class|const) (\w+)", re.M)
 DEFAULT = re.compile(r"^export default ", re.M)
-MARGIN = re.compile(r"^\s*(?://.*\n)?", re.M)  # comments and indentation, for a machine
+COMMENT = re.compile(r"(?:^|\s)//(?= |$)")
 FILE = re.compile(r'new URL\("(\.[^"]+)", import\.meta\.url\)')
 
 
@@ -34,7 +35,7 @@ def bundle(entry: str | Path) -> str:
     """
     path = (HERE / entry).resolve()
     names, text = _join([path])
-    if DEFAULT.search(path.read_text(encoding="utf-8")):
+    if DEFAULT.search(_source(path)):
         return f"{text}export default {names[path]}.default;\n"
     return text
 
@@ -63,13 +64,34 @@ def _join(paths: Iterable[Path]) -> tuple[dict[Path, str], str]:
     return names, "".join(_module(path, names) for path in names)
 
 
+def _source(path: Path) -> str:
+    """The text of a module without comments and indentation; a template of several lines stays."""
+    lines: list[str] = []
+    template = False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        kept = line if template else _code(line).strip()
+        if kept or template:
+            lines.append(kept)
+        template ^= kept.replace(r"\`", "").count("`") % 2 == 1
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _code(line: str) -> str:
+    """A line without its comment, which is no part of a string that is still open."""
+    for found in COMMENT.finditer(line):
+        before = line[: found.start()]
+        if not any(before.count(quote) % 2 for quote in "\"'`"):
+            return before
+    return line
+
+
 def _number(path: Path, names: dict[Path, str], above: tuple[Path, ...]) -> None:
     """Name the module at `path`, after what it imports."""
     if path in above:
         raise ValueError(f"{path.name}: expected no circle of imports, got one")
     if path in names:
         return
-    for _, other in IMPORT.findall(path.read_text(encoding="utf-8")):
+    for _, other in IMPORT.findall(_source(path)):
         _number((path.parent / other).resolve(), names, (*above, path))
     names[path] = f"${len(names)}_{path.stem}"
 
@@ -79,13 +101,13 @@ def _module(path: Path, names: dict[Path, str]) -> str:
 
     def imported(match: re.Match[str]) -> str:
         other = (path.parent / match[2]).resolve()
-        known = {name for _, name in EXPORT.findall(other.read_text(encoding="utf-8"))}
+        known = {name for _, name in EXPORT.findall(_source(other))}
         wanted = {pair.split(" as ")[0].strip() for pair in match[1].split(",")} - {""}
         if not wanted <= known:
             raise ValueError(f"{path.name}: expected exports of {other.name}, got {wanted - known}")
         return f"const {{{match[1].replace(' as ', ': ')}}} = {names[other]};\n"
 
-    source = path.read_text(encoding="utf-8")
+    source = _source(path)
     exported = [name for _, name in EXPORT.findall(source)]
     exported += ["default: $default"] if DEFAULT.search(source) else []
     body = DEFAULT.sub("const $default = ", EXPORT.sub(r"\1 \2", IMPORT.sub(imported, source)))
@@ -99,5 +121,5 @@ def _module(path: Path, names: dict[Path, str]) -> str:
 def _content(path: Path) -> str:
     """A file as a string literal that may stand in any script."""
     if path.suffix == ".js":
-        return json.dumps(MARGIN.sub("", bundle(path))).replace("</", "<\\/")
+        return json.dumps(bundle(path)).replace("</", "<\\/")
     return json.dumps(base64.b64encode(path.read_bytes()).decode())
