@@ -40,7 +40,7 @@ def _rasterise_crowds():
 _rasterise_crowds()
 del _rasterise_crowds
 """
-LARGEST = 250_000  # bytes
+LARGEST = 400_000  # bytes
 NEAR = 0.3  # points of a printer: nearer than this, a vertex of a line is left out
 
 TEXT_BEFORE = re.compile(r"^.*?(?=<svg )", re.DOTALL)

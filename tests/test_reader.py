@@ -110,6 +110,6 @@ def test_the_words_of_a_figure_keep_their_digits():
 
 
 def test_a_figure_that_is_too_large_is_refused():
-    many = "".join(f'<use x="{i}.11"/>' for i in range(30_000))
+    many = "".join(f'<use x="{i}.11"/>' for i in range(60_000))
     with pytest.raises(figures.FigureError, match="rasterized"):
         figures.slim(f"<svg >{many}</svg>")
