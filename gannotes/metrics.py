@@ -595,7 +595,7 @@ def _candidates(bandwidths: Sequence[float] | Tensor) -> list[float]:
 
 
 class Frechet(NamedTuple):
-    """What :func:`frechet_distance` returns."""
+    """What `frechet_distance` returns."""
 
     plug_in: float
     distance: float
@@ -603,7 +603,7 @@ class Frechet(NamedTuple):
 
 
 class Manifolds(NamedTuple):
-    """What :func:`precision_recall` returns: two shares, and the standard error of each."""
+    """What `precision_recall` returns: two shares, and the standard error of each."""
 
     precision: float
     recall: float
@@ -612,7 +612,7 @@ class Manifolds(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What :func:`confident_share` returns."""
+    """What `confident_share` returns."""
 
     share: float
     error: float
@@ -681,11 +681,11 @@ def frechet_distance(x: Tensor, y: Tensor, groups: int = 10) -> Frechet:
         groups: G, from 2 to half the smaller of N and M.
 
     Returns:
-        ``plug_in``, biased upwards; ``distance``, without the first-order bias; and the standard
-        ``error`` of either.
+        `plug_in`, biased upwards; `distance`, without the first-order bias; and the standard
+        `error` of either.
 
     Raises:
-        ValueError: if the shapes do not fit, a value is not finite, or ``groups`` is out of range.
+        ValueError: if the shapes do not fit, a value is not finite, or `groups` is out of range.
 
     Example:
         >>> x = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))

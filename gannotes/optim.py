@@ -110,8 +110,6 @@ def owners(K: int = 1, **players: Sequence[Any]) -> None:
     An optimiser must own a parameter of its player, and none that is another player's alone: two
     of them that were exchanged, or one for everybody, would train nonsense without a word.
 
-    Slide: beyond the deck.
-
     Args:
         K: a number of moves, a positive integer.
         **players: by their letters, an optimiser and the networks whose parameters it moves.
@@ -138,8 +136,10 @@ def owners(K: int = 1, **players: Sequence[Any]) -> None:
         moved = {id(p) for p in _parameters(name, optimiser)}
         for other in owned:
             if not moved.isdisjoint(owned[other] - owned[name]):
-                wanted = "expected an optimiser of its own player"
-                raise ValueError(f"{name}: {wanted}, got one of {other}'s parameters")
+                raise ValueError(
+                    f"{name}: expected an optimiser of its own player, got one of {other}'s "
+                    "parameters"
+                )
         if moved.isdisjoint(owned[name]):
             raise ValueError(f"{name}: expected an optimiser of its player, got one of others")
 
@@ -148,8 +148,9 @@ def _parameters(name: str, player: Optimizer) -> list[Tensor]:
     """What an optimiser owns, if it is one, and if it descends as all of torch's do."""
     checks.kind(name, player, Optimizer)
     if any(group.get("maximize") for group in player.param_groups):
-        wanted = "expected an optimiser without maximize, which would turn the move round"
-        raise ValueError(f"{name}: {wanted}, got maximize=True")
+        raise ValueError(
+            f"{name}: expected an optimiser without maximize, which turns the move round, got one"
+        )
     return [p for group in player.param_groups for p in group["params"]]
 
 
@@ -232,8 +233,7 @@ def fit(
         >>> history["loss"].shape, bool(history["loss"][-1] < 1e-6)
         (torch.Size([50]), True)
     """
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise ValueError(f"every: expected an integer >= 1, got {every!r}")
+    checks.count("every", every)
     saved = None if checkpoint is None else Checkpoint(checkpoint, step)
     left, rows = (iter(batches), []) if saved is None else saved.resume(batches)
     total = len(batches) if isinstance(batches, Sized) else None

@@ -14,6 +14,19 @@ from gannotes.recipes import RECIPES, SWEEPS
 from gannotes.recipes.frame import Average, Desk, Recipe, Row, Sweep
 
 
+class Numbers:
+    """As `range(steps)`, but for whoever is interrupted on the way."""
+
+    def __init__(self, steps: int, halt: int | None) -> None:
+        self.steps, self.halt = steps, halt
+
+    def __iter__(self):
+        for number in range(self.steps):
+            if number == self.halt:
+                raise KeyboardInterrupt
+            yield number
+
+
 def points(desk: Desk, width: int, steps: int = 7, halt: int | None = None) -> Row:
     """A recipe like the others, but small: noise in every step, a schedule and an average.
 
@@ -21,16 +34,12 @@ def points(desk: Desk, width: int, steps: int = 7, halt: int | None = None) -> R
     """
     gan = GAN(nets.mlp(2, width, 2), nets.critic(2, width), standard_normal(2))
     theta, phi = (Adam(net.parameters(), 1e-2) for net in (gan.G, gan.D))
-    seen = []
 
     def one(_: int) -> dict[str, torch.Tensor]:
-        if len(seen) == halt:
-            raise KeyboardInterrupt
-        seen.append(1)
         return step(gan, torch.randn(8, 2), theta, phi)
 
     average, decay = Average(gan.G, 0.9), CosineAnnealingLR(theta, steps)
-    desk.fit(one, range(steps), average, decay)
+    desk.fit(one, Numbers(steps, halt), average, decay)
     desk.ship(average.module, nets.mlp(2, width, 2), f"nets.mlp(2, {width}, 2)")
     return {"rate": theta.param_groups[0]["lr"], "noise": float(torch.rand(()))}
 

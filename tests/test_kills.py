@@ -7,6 +7,7 @@ import os
 import random
 import select
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, Adam
 from torch.optim.lr_scheduler import ExponentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm.auto import tqdm
 
 from gannotes import bounds, nets
 from gannotes.data import Batches
@@ -186,6 +188,7 @@ def fork(make: Callable[[], Run], file: Path, result: Path) -> tuple[int, int]:
     if child:
         os.close(theirs)
         return child, ours
+    tqdm.set_lock(threading.RLock())  # the old one may be held by a thread that was not forked
     try:
         compute(make, file, result, theirs)
         os._exit(0)

@@ -145,7 +145,7 @@ def test_a_short_f_gan_leaves_weights_a_card_and_a_row(tmp_path, quick_kde):
 
 
 def test_a_lost_game_ends_with_a_row_that_says_at_which_step(tmp_path, quick_kde, monkeypatch):
-    def lost(*_):
+    def lost(*_, **__):
         raise FloatingPointError("objective: expected finite values, got inf")
 
     monkeypatch.setattr(fgan, "step_alternating", lost)

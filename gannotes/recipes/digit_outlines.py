@@ -13,6 +13,7 @@ from gannotes.models.cyclegan import CycleGAN, History, step
 from gannotes.optim import descend, linear_decay
 from gannotes.recipes import protocols
 from gannotes.recipes.frame import Desk, Row, Step, Sweep
+from gannotes.recipes.scapes import Patches
 
 PIXELS = 28 * 28
 BATCH = 16
@@ -55,9 +56,9 @@ def translator(channels: int = 24) -> nn.Sequential:
 
 
 def patch_critic(channels: int = 16) -> nn.Sequential:
-    """A critic of patches: `(N, 1, 28, 28)` becomes `(49 N,)`, raw outputs on 18 x 18 pixels each.
+    """A critic of patches: `(N, 1, 28, 28)` becomes `(49, N)`, raw outputs on 18 x 18 pixels each.
 
-    Every patch counts as a sample of its own.
+    The patches are games that are played side by side.
 
     Slide: CycleGAN / Loss functions I (E37, E38).
 
@@ -70,7 +71,7 @@ def patch_critic(channels: int = 16) -> nn.Sequential:
 
     Example:
         >>> patch_critic()(torch.zeros(2, 1, 28, 28)).shape
-        torch.Size([98])
+        torch.Size([49, 2])
     """
     return nn.Sequential(
         nn.Conv2d(1, channels, 4, stride=2, padding=1),
@@ -78,7 +79,7 @@ def patch_critic(channels: int = 16) -> nn.Sequential:
         nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
         nets.leaky_relu(),
         nn.Conv2d(2 * channels, 1, 3, padding=1),
-        nn.Flatten(0),
+        Patches(),
     )
 
 

@@ -33,8 +33,6 @@ Net = TypeVar("Net", bound=nn.Module)
 class Average(AveragedModel):
     """The running average of a network, which moves like a schedule of its learning rate.
 
-    Slide: beyond the deck (averaged weights).
-
     Args:
         net: the network that is trained.
         decay: the weight of the past.
@@ -58,8 +56,6 @@ class Average(AveragedModel):
 
 class Desk:
     """A folder, a seed and a device: where a run trains, and what it leaves there.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         folder: for all files.
@@ -159,8 +155,6 @@ class Recipe:
 
     Called with a folder, a seed and a device, it leaves there the weights with their cards, and
     the row, or the rows, of its table.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         train: what computes it.
@@ -277,8 +271,6 @@ class Sweep(NamedTuple):
 def rows(files: Sequence[Path], table: Path, ending: str = "") -> None:
     """Write the rows of several runs' tables as one, each with what all of them say.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         files: what the names of the runs' tables begin with.
         table: the file.
@@ -289,10 +281,7 @@ def rows(files: Sequence[Path], table: Path, ending: str = "") -> None:
 
 
 def write_card(path: Path, facts: Mapping[str, Any]) -> None:
-    """Put the facts into the header of the weights, and write the card for readers beside them.
-
-    Slide: beyond the deck (long runs).
-    """
+    """Put the facts into the header of the weights, and write the card for readers beside them."""
     weights.tell(path, facts)
     path.with_suffix(".md").write_text(weights.card(path), encoding="utf-8")
 
@@ -301,8 +290,6 @@ def put_together(
     path: Path, files: Sequence[Path], architecture: str, command: str, scores: Row
 ) -> None:
     """Write the card of weights that were made of the weights of several runs.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         path: the new file.
@@ -324,8 +311,6 @@ def put_together(
 
 def minutes() -> dict[str, float]:
     """What the shipped runs of each recipe or sweep took, by its name, as their weights say.
-
-    Slide: beyond the deck (long runs).
 
     Example:
         >>> minutes()["mnist_gan_plain"]

@@ -202,8 +202,6 @@ def sample(name: str, count: int, seed: int = 0) -> Tensor:
 def find(name: str) -> Source:
     """The source of a name.
 
-    Slide: beyond the deck.
-
     Args:
         name: a key of `SOURCES`.
 
@@ -223,8 +221,6 @@ def find(name: str) -> Source:
 
 def save(name: str, count: int, seed: int, out: Path | None, png: Path | None) -> None:
     """Draw pictures into a file of numbers, a contact sheet, or both.
-
-    Slide: beyond the deck.
 
     Args:
         name: a key of `SOURCES`.
@@ -269,8 +265,6 @@ def _written(batches: Iterator[Tensor], out: Path, shape: tuple[int, ...]) -> It
 
 def table() -> str:
     """All sources, a line each.
-
-    Slide: beyond the deck.
 
     Example:
         >>> print(table().splitlines()[0])

@@ -14,8 +14,6 @@ def ship(name: str, out: Path, seed: int = 0) -> list[str]:
     A run gives its weights, with their cards, and its table, unless that is a part of a sweep's; a
     sweep gives what is gathered from its runs.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         name: a key of `RECIPES` or of `SWEEPS`.
         out: the folder of all runs.

@@ -25,8 +25,6 @@ KINDS: dict[str, Callable[[Any], bool]] = {
 def replace(path: Path, record: Mapping[str, object]) -> None:
     """Replace a file: a reader sees the old one or the new one.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         path: the file.
         record: its content.

@@ -46,8 +46,6 @@ def submit(
 ) -> list[Any]:
     """Hand runs to a Slurm cluster, a job each; those that are queued already are left out.
 
-    Slide: beyond the deck (long runs).
-
     References:
         submitit, github.com/facebookincubator/submitit: the parameters are those of its executor.
 
@@ -89,8 +87,6 @@ def submit(
 def check_cluster(logs: Path, parameters: Mapping[str, object]) -> Any:
     """Refuse a cluster that is not here and parameters that it does not know.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         logs: the folder for what the jobs print.
         parameters: those of `submit`.
@@ -124,8 +120,6 @@ def check_cluster(logs: Path, parameters: Mapping[str, object]) -> Any:
 
 def in_queue(runs: Sequence[Run]) -> list[Run]:
     """The runs, each with its job in the queue, if a queue is here and has one.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         runs: what `find` returns.

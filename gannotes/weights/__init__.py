@@ -122,8 +122,6 @@ def save(net: nn.Module, path: Path) -> None:
 def about(name: str) -> dict[str, Any]:
     """How shipped weights came about, and what they score: the facts in the header of their file.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         name: the file's name without its ending.
 
@@ -140,8 +138,6 @@ def about(name: str) -> dict[str, Any]:
 def told(path: Path) -> dict[str, Any]:
     """What `tell` has put into the header of a file; nothing, if it was not told anything.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         path: the safetensors file.
     """
@@ -151,8 +147,6 @@ def told(path: Path) -> dict[str, Any]:
 
 def tell(path: Path, facts: Mapping[str, Any]) -> None:
     """Write facts into the header of a file of weights, whose numbers stay as they are.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         path: the safetensors file.
@@ -173,8 +167,6 @@ def tell(path: Path, facts: Mapping[str, Any]) -> None:
 
 def card(path: Path) -> str:
     """The card of a file of weights: its facts as a page of Markdown.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         path: the safetensors file.
