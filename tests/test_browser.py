@@ -558,6 +558,7 @@ def test_a_page_shows_its_widgets(page: SimpleNamespace, chromium: Chrome) -> No
         assert canvas.get_attribute("aria-label")
         assert colours(chromium, canvas) > 1
     for canvas in chromium.find_elements("css selector", "[data-live] canvas"):
+        chromium.execute_script("arguments[0].scrollIntoView()", canvas)  # a game starts in sight
         wait(chromium).until(lambda _, c=canvas: c.get_attribute("aria-label"))
 
 
