@@ -99,7 +99,6 @@ class Desk:
                 follower.step()
             return values
 
-        one.__module__ = getattr(step, "__module__", __name__)  # where a checkpoint looks for state
         try:
             history = optim.fit(one, batches, checkpoint=self.file(f"{part}.checkpoint"))
         finally:
