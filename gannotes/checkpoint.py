@@ -34,6 +34,7 @@ from torch.optim import Optimizer
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 import gannotes
+from gannotes import checks
 from gannotes.reach import (
     ARRAYS,
     GENERATORS,
@@ -336,6 +337,7 @@ def history(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises:
         ValueError: if it is no checkpoint, or damaged.
     """
+    checks.kind("path", path, str, os.PathLike, wanted="a path")
     return {name: series.cpu() for name, series in _read(Path(path))["history"].items()}
 
 
@@ -351,6 +353,7 @@ def progress(path: str | os.PathLike[str]) -> tuple[int, int | None]:
     Raises:
         ValueError: if it is no checkpoint.
     """
+    checks.kind("path", path, str, os.PathLike, wanted="a path")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()

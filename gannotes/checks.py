@@ -434,6 +434,68 @@ def law_of(name: str, law: Any, x: Tensor) -> Any:
     return law
 
 
+def networks(**parts: Any) -> None:
+    """Parts of a model that map tensors: modules or functions, and no class that was not called.
+
+    Args:
+        **parts: the arguments, by name.
+
+    Raises:
+        TypeError: if one cannot be called, or is a class.
+
+    Example:
+        >>> networks(G=torch.nn.Linear(1, 1), D=torch.nn.Linear)
+        Traceback (most recent call last):
+        TypeError: D: expected a network, got the class Linear
+    """
+    for name, part in parts.items():
+        if isinstance(part, type) or not callable(part):
+            came = f"the class {part.__name__}" if isinstance(part, type) else type(part).__name__
+            raise TypeError(f"{name}: expected a network, got {came}")
+
+
+def laws(**parts: Any) -> None:
+    """Parts of a model that samples are drawn from.
+
+    Args:
+        **parts: the arguments, by name.
+
+    Raises:
+        TypeError: if one has no `sample`, or is a class.
+
+    Example:
+        >>> laws(p_0=3)
+        Traceback (most recent call last):
+        TypeError: p_0: expected a distribution, got int
+    """
+    for name, part in parts.items():
+        if isinstance(part, type) or not callable(getattr(part, "sample", None)):
+            came = f"the class {part.__name__}" if isinstance(part, type) else type(part).__name__
+            raise TypeError(f"{name}: expected a distribution, got {came}")
+
+
+def size(name: str, n: Any) -> torch.Size:
+    """A number of samples, or several along as many dimensions.
+
+    Args:
+        name: what the error calls the argument.
+        n: a whole number, or a sequence of such.
+
+    Returns:
+        The shape.
+
+    Raises:
+        TypeError: if it is neither.
+        ValueError: if a number is not positive, or too large.
+
+    Example:
+        >>> size("n", 5), size("n", (2, 5))
+        (torch.Size([5]), torch.Size([2, 5]))
+    """
+    numbers = n if isinstance(n, tuple | list) and n else (n,)
+    return torch.Size([count(name, number) for number in numbers])
+
+
 def precision(name: str, dtype: Any) -> torch.dtype:
     """A type of floating-point numbers.
 

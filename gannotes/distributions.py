@@ -231,6 +231,7 @@ class Gaussian(nn.Module):
     log_sd: Tensor | None
 
     def __init__(self, net: nn.Module, log_sd: Tensor | None = None, event_dims: int = 1) -> None:
+        checks.networks(net=net)
         super().__init__()
         self.net = net
         self.event_dims = checks.count("event_dims", event_dims)
@@ -282,6 +283,7 @@ class Bernoulli(nn.Module):
     """
 
     def __init__(self, net: nn.Module, event_dims: int = 1) -> None:
+        checks.networks(net=net)
         super().__init__()
         self.net = net
         self.event_dims = checks.count("event_dims", event_dims)
@@ -396,6 +398,8 @@ def codes(
         (torch.Size([12]), tensor([2.3026, 0.6931, 0.6931]))
     """
     checks.count("continuous", continuous, least=0)
+    for K in categorical:
+        checks.count("categorical", K)
     parts = [*(one_hot(K) for K in categorical), *(uniform(1),) * continuous]
     return _like(Product(parts), like)
 
@@ -434,6 +438,7 @@ class Code(nn.Module):
         continuous: int = 0,
         floor: float = 0.05,
     ) -> None:
+        checks.networks(net=net)
         super().__init__()
         self.net = net
         self.categorical = tuple(checks.count("categorical", K) for K in categorical)
@@ -530,6 +535,8 @@ class Implicit(nn.Module):
     """
 
     def __init__(self, features: nn.Module, head: nn.Module, noise: Distribution) -> None:
+        checks.networks(features=features, head=head)
+        checks.laws(noise=noise)
         super().__init__()
         self.features = features
         self.head = head
@@ -561,6 +568,7 @@ class Deterministic(nn.Module):
     """
 
     def __init__(self, net: nn.Module, event_dims: int = 1) -> None:
+        checks.networks(net=net)
         super().__init__()
         self.net = net
         self.event_dims = checks.count("event_dims", event_dims)
@@ -603,7 +611,7 @@ def gaussian_fit(z: Tensor) -> Independent:
         >>> gaussian_fit(stack([ones(1), 3 * ones(1)])).mean
         tensor([2.])
     """
-    if z.ndim < 2 or len(z) < 2:
+    if checks.floating("z", z).ndim < 2 or len(z) < 2:
         raise ValueError(f"z: expected at least two samples (N_z, ..., N, k), got {tuple(z.shape)}")
     return Independent(Normal(z.mean(0), z.std(0, correction=0)), 1)
 

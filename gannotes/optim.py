@@ -167,7 +167,7 @@ def _differentiate(objective: Tensor, sign: int, **movers: Optimizer) -> None:
     if objective.requires_grad:
         (sign * objective).sum().backward(inputs=parameters)
     if any(all(p.grad is None for p in own) for own in owned.values()):
-        raise ValueError("objective: expected a function of the player's parameters")
+        raise ValueError("objective: expected a function of the player's parameters, got another")
     gradients = [p.grad for p in parameters if p.grad is not None]
     if get_total_norm(gradients).isfinite():  # one quick pass, which huge gradients overflow
         return
@@ -233,6 +233,8 @@ def fit(
         >>> history["loss"].shape, bool(history["loss"][-1] < 1e-6)
         (torch.Size([50]), True)
     """
+    checks.kind("step", step, Callable, wanted="a function of a batch")
+    checks.kind("batches", batches, Iterable)
     checks.count("every", every)
     saved = None if checkpoint is None else Checkpoint(checkpoint, step)
     left, rows = (iter(batches), []) if saved is None else saved.resume(batches)
@@ -293,14 +295,14 @@ def linear_decay(constant: int, decay: int) -> Callable[[int], float]:
         A function of the number of steps, for `torch.optim.lr_scheduler.LambdaLR`.
 
     Raises:
-        TypeError: if a number of steps is no number.
-        ValueError: if one is negative or not finite, or `decay` is zero.
+        TypeError: if a number of steps is no integer.
+        ValueError: if one is negative, or `decay` is zero.
 
     Example:
         >>> factor = linear_decay(100, 100)
         >>> factor(0), factor(100), factor(150), factor(200), factor(300)
         (1.0, 1.0, 0.5, 0.0, 0.0)
     """
-    checks.number("constant", constant, low=0)
-    checks.positive("decay", decay)
+    checks.count("constant", constant, least=0)
+    checks.count("decay", decay)
     return lambda t: min(1.0, max(0.0, 1 - (t - constant) / decay))

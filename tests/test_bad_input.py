@@ -381,7 +381,7 @@ module    net          distributions.Bernoulli(@)
 count     event_dims   distributions.Bernoulli(net, @)
 module    net          distributions.Code(@, (2,))
 length    continuous   distributions.Code(net, (2,), @)
-positive  floor        distributions.Code(net, (2,), 1, @)
+number    floor        distributions.Code(net, (2,), 1, @)
 module    net          distributions.Deterministic(@)
 module    features     distributions.Implicit(@, net, p_0)
 module    head         distributions.Implicit(net, @, p_0)
@@ -463,11 +463,15 @@ once      settings     runs.lay_out(tmp, "x", 0, settings={"a": torch.zeros(2)})
 path      folder       runs.read(@)
 """
 
-# Calls that begin so may still fail; the tuple only shrinks, and is to be empty.
-PENDING = (
-    *("ali.", "avb.", "cyclegan.", "fgan.", "gan.", "infogan.", "vae.", "model.", "v_model."),
-    *("checkpoint.", "distributions.", "optim.", "runs."),
-)
+# Refused later than the law wants, or by another name; strict, so that the list only shrinks.
+PENDING = {
+    "model.value(torch.zeros(8, 3))",
+    "gan.step(model, xy, theta_, theta_)",
+    "gan.step_regularised(model, xy, theta_, phi, @)",
+    "vae.VAE(gaussian, bernoulli_6, p_0).elbo(xy)",
+    "cyclegan.step(c_model, xy, xy, theta_c, phi_c, @)",
+    "infogan.step(i_model, xy, theta_i, phi_eta, @)",
+}
 
 
 torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)  # the first one imports for seconds
@@ -574,7 +578,7 @@ def cases() -> list:
         name, call = match.groups()
         for i, value in enumerate(VALUES[values] if "@" in call else [None]):
             key = call if "@" not in call else f"{call} [{values} {i}]"
-            marks = pytest.mark.xfail(reason="pending") if call.startswith(PENDING) else ()
+            marks = pytest.mark.xfail(strict=True) if call in PENDING else ()
             found.append(pytest.param(name, call, value, id=key, marks=marks))
     return found
 

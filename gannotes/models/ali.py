@@ -29,7 +29,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
-from gannotes.checks import floating, kind, one_per_point, shaped
+from gannotes.checks import floating, kind, laws, networks, one_per_point, shaped, size
 from gannotes.optim import ascend, owners
 
 
@@ -67,6 +67,8 @@ class ALI(nn.Module):
         p_0: Distribution,
         bound: Bound = bernoulli,
     ) -> None:
+        networks(encoder=encoder, decoder=decoder, D=D, bound=bound)
+        laws(p_0=p_0)
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -85,7 +87,7 @@ class ALI(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        z = self.p_0.sample(torch.Size((n,) if isinstance(n, int) else n))
+        z = self.p_0.sample(size("n", n))
         return self.decoder(z).rsample()
 
     def reconstruct(self, x: Tensor) -> Tensor:

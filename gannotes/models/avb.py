@@ -34,7 +34,17 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import bernoulli
-from gannotes.checks import count, floating, kind, law_of, one_per_point, shaped
+from gannotes.checks import (
+    count,
+    floating,
+    kind,
+    law_of,
+    laws,
+    networks,
+    one_per_point,
+    shaped,
+    size,
+)
 from gannotes.optim import ascend, owners
 
 Contrast = Callable[[Distribution], Distribution]
@@ -76,6 +86,8 @@ class AVB(nn.Module):
         p_0: Distribution,
         contrast: Contrast | None = None,
     ) -> None:
+        networks(encoder=encoder, decoder=decoder, r=r)
+        laws(p_0=p_0)
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -94,7 +106,7 @@ class AVB(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        z = self.p_0.sample(torch.Size((n,) if isinstance(n, int) else n))
+        z = self.p_0.sample(size("n", n))
         return self.decoder(z).sample()
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:

@@ -146,6 +146,7 @@ class CycleGAN(nn.Module):
         *,
         data_dims: int | tuple[int, int] = 1,
     ) -> None:
+        checks.networks(G=G, F=F, D_X=D_X, D_Y=D_Y, bound=bound)
         super().__init__()
         self.G = G
         self.F = F

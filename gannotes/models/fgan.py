@@ -23,7 +23,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import variational
-from gannotes.checks import floating, one_per_point, shaped
+from gannotes.checks import floating, laws, networks, one_per_point, shaped, size
 from gannotes.divergences import FDivergence
 from gannotes.optim import ascend, descend, descend_ascend, owners
 
@@ -50,6 +50,8 @@ class FGAN(nn.Module):
     """
 
     def __init__(self, G: nn.Module, V: nn.Module, p_0: Distribution, f: FDivergence) -> None:
+        networks(G=G, V=V)
+        laws(p_0=p_0)
         super().__init__()
         self.G = G
         self.V = V
@@ -68,7 +70,7 @@ class FGAN(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        return self.G(self.p_0.sample(torch.Size((n,) if isinstance(n, int) else n)))
+        return self.G(self.p_0.sample(size("n", n)))
 
     def value(self, x: Tensor, flip: bool = False) -> Tensor:
         r"""The bound on a batch, :math:`\hat L(\theta, \omega)`; flipped, with the samples swapped.

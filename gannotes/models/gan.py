@@ -22,7 +22,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
-from gannotes.checks import floating, one_per_point, shaped
+from gannotes.checks import floating, laws, networks, one_per_point, shaped, size
 from gannotes.optim import ascend, descend, owners
 
 
@@ -50,6 +50,8 @@ class GAN(nn.Module):
     def __init__(
         self, G: nn.Module, D: nn.Module, p_0: Distribution, bound: Bound = bernoulli
     ) -> None:
+        networks(G=G, D=D, bound=bound)
+        laws(p_0=p_0)
         super().__init__()
         self.G = G
         self.D = D
@@ -68,7 +70,7 @@ class GAN(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        z = self.p_0.sample(torch.Size((n,) if isinstance(n, int) else n))
+        z = self.p_0.sample(size("n", n))
         return self.G(z) if u is None else self.G(z, u)
 
     def value(self, x: Tensor, flip: bool = False, u: Tensor | None = None) -> Tensor:

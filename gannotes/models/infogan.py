@@ -30,7 +30,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli, mutual_information
-from gannotes.checks import count, floating, shaped
+from gannotes.checks import count, floating, laws, networks, shaped, size
 from gannotes.optim import ascend, owners
 
 
@@ -70,6 +70,8 @@ class InfoGAN(nn.Module):
         bound: Bound = bernoulli,
         data_dims: int = 1,
     ) -> None:
+        networks(G=G, trunk=trunk, D=D, Q=Q, bound=bound)
+        laws(p_0=p_0, p_c=p_c)
         super().__init__()
         self.G = G
         self.trunk = trunk
@@ -91,7 +93,7 @@ class InfoGAN(nn.Module):
         Returns:
             Noise `(n, k)` and codes `(n, k_c)`.
         """
-        shape = torch.Size((n,) if isinstance(n, int) else n)
+        shape = size("n", n)
         return self.p_0.sample(shape), self.p_c.sample(shape)
 
     def generate(self, z: Tensor, c: Tensor) -> Tensor:

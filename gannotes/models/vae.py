@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 from torch.optim import Optimizer
 
-from gannotes.checks import count, floating, kind, law_of, one_per_point
+from gannotes.checks import count, floating, kind, law_of, laws, networks, one_per_point, size
 from gannotes.optim import ascend, owners
 
 Divergence = Callable[[Distribution, Distribution, Tensor], Tensor]
@@ -114,6 +114,8 @@ class VAE(nn.Module):
         p_0: Distribution,
         kl: Divergence = analytic_kl,
     ) -> None:
+        networks(encoder=encoder, decoder=decoder, kl=kl)
+        laws(p_0=p_0)
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -133,7 +135,7 @@ class VAE(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        z = self.p_0.sample(torch.Size((n,) if isinstance(n, int) else n))
+        z = self.p_0.sample(size("n", n))
         return self.decoder(z).sample()
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:

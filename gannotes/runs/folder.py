@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple
 import torch
 
 import gannotes
+from gannotes import checks
 from gannotes.runs import files, owners
 from gannotes.runs.files import MOST, Record
 
@@ -99,6 +100,7 @@ def lay_out(
         >>> run.name, state(run)
         ('ring_plain/seed-4', 'waiting')
     """
+    checks.kind("out", out, Path)
     settings = {} if settings is None else settings
     _check(recipe, seed, device, threads, settings)
     wanted: Record = {"recipe": recipe, "seed": seed, "device": device, "threads": threads}
@@ -164,6 +166,7 @@ def read(folder: Path) -> Run:
     Raises:
         ValueError: if a file of the folder is damaged.
     """
+    checks.kind("folder", folder, Path)
     configuration = files.load(folder / "run.json", RUN)
     sittings: list[Record] = []
     while (path := folder / f"sitting-{len(sittings)}.json").exists():
