@@ -23,8 +23,6 @@ class NoisyPair(nn.Module):
     that a critic tells apart long before they are close; noise on both gives them a common
     support, and as `s` falls to zero the game becomes that of the slides.
 
-    Slide: beyond the deck (stability).
-
     References:
         Sønderby et al., Amortised MAP inference for image super-resolution, 2017.
         Arjovsky and Bottou, Towards principled methods for training generative adversarial

@@ -59,10 +59,7 @@ def digit_avb(vae: VAE, contrast: avb_model.Contrast | None = None) -> AVB:
 
 
 def quick_avb(avb: AVB) -> AVB:
-    """The same networks with their products in bfloat16: what trains.
-
-    Slide: beyond the deck (speed).
-    """
+    """The same networks with their products in bfloat16: what trains."""
     encoder = cast(Implicit, avb.encoder)
     features, head = nets.Autocast(encoder.features), nets.Autocast(encoder.head)
     encoder = Implicit(features, head, encoder.noise)

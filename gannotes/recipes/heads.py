@@ -107,8 +107,6 @@ def blur(part: float) -> float:
     Heads lie on a surface of four dimensions, and generated ones on another: a critic tells the two
     apart long before they are close. Under noise they overlap.
 
-    Slide: beyond the deck (stability).
-
     References:
         Sønderby et al., Amortised MAP inference for image super-resolution, 2017.
 

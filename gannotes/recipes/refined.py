@@ -107,8 +107,6 @@ def slope(vae: VAE, x: Tensor, z: Tensor) -> Tensor:
 def digit_corrections(k: int, count: int = CORRECTIONS) -> nn.ModuleList:
     """The networks of the learnt steps, which correct nothing at first.
 
-    Slide: beyond the deck.
-
     Args:
         k: the latent dimension.
         count: the number of steps.

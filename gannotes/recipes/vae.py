@@ -68,8 +68,6 @@ def digit_vae(k: int, width: int = 256) -> VAE:
 def quick_vae(vae: VAE) -> VAE:
     """The same networks with their products in bfloat16: what trains.
 
-    Slide: beyond the deck (speed).
-
     Example:
         >>> quick_vae(digit_vae(2)).elbo(torch.zeros(3, 1, 28, 28)).shape
         torch.Size([3])
