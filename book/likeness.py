@@ -17,7 +17,7 @@ from typing import NamedTuple
 from figures import slim
 
 NEAR = 0.02  # of the width of the figure
-WORDS = re.compile(r"-?[\d.,]+(?:e[-+]?\d+)?")
+NUMBER = re.compile(r"\d*\.?\d+(?:e[-+]?\d+)?")
 MARK = re.compile(r"<(path|use|image|text|svg)\b([^>]*)>(?:([^<]*)</text>)?")
 POINT = re.compile(r"(-?[\d.]+) (-?[\d.]+)")
 TRAINS = {"fit", "step", "backward", "ascend", "descend", "descend_ascend"}
@@ -62,7 +62,7 @@ def differences(kept: str, drawn: str, trained: bool = False) -> list[str]:
     """
     then, now = marks(slim(kept)), marks(slim(drawn))
     if trained:
-        words = [[WORDS.sub("#", mark.word) for mark in part if mark.word] for part in (then, now)]
+        words = [[NUMBER.sub("#", mark.word) for mark in part if mark.word] for part in (then, now)]
         plain = [sorted({word for word in part if word != "#"}) for part in words]
         found = [] if plain[0] == plain[1] else [f"other words: {plain[0]}, now {plain[1]}"]
         if not 0.7 * len(then) <= len(now) <= 1.4 * len(then):
@@ -73,11 +73,16 @@ def differences(kept: str, drawn: str, trained: bool = False) -> list[str]:
     found = []
     for a, b in zip(then, now, strict=True):
         far = max(abs(x - y) for x, y in zip(a.box, b.box, strict=True))
-        if a.word != b.word:
+        if _plain(a.word) != _plain(b.word):
             found.append(f"{b.word!r} instead of {a.word!r}")
         elif far > NEAR:
             found.append(f"a {a.kind} at {b.box} instead of {a.box}")
     return found
+
+
+def _plain(word: str) -> str:
+    """A word whose numbers have no more digits than they need."""
+    return NUMBER.sub(lambda match: f"{float(match[0]):.12g}", word)
 
 
 def trained_cells(sources: Iterable[str]) -> list[bool]:

@@ -135,7 +135,7 @@ def ali_mnist(desk: Desk, steps: int = 8_000) -> Row:
     blurred = NoisyPair(nets.Autocast(D), NOISE).to(desk.device)
     encoder = Deterministic(nets.Autocast(E))
     decoder = Deterministic(nets.Autocast(G), event_dims=3)
-    ali = ALI(encoder, decoder, blurred, standard_normal(LATENT, x))
+    ali = ALI(encoder, decoder, blurred, standard_normal(LATENT)).to(desk.device)
     both = nn.ModuleList([E, G])
     theta_phi, omega = (Adam(net.parameters(), RATE, (0.5, 0.99), fused=True) for net in (both, D))
     decays = [CosineAnnealingLR(player, steps) for player in (theta_phi, omega)]

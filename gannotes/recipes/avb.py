@@ -110,7 +110,6 @@ def avb_mnist(desk: Desk, model: str, k: int, steps: int = 12_000) -> Row:
     x = data.mnist("train")[0].to(desk.device)
     vae = digit_vae(k, WIDTHS[k])
     weights.fill(vae, begin).train().requires_grad_(True).to(desk.device)
-    vae.p_0 = standard_normal(k, x)
 
     def train(one: Step, steps: int, shift: int, *after: object, part: str = "") -> None:
         batches = data.Batches(x, 128, steps, desk.seed + shift)

@@ -94,7 +94,6 @@ def vae_mnist(desk: Desk, k: int, steps: int | None = None) -> Row:
     steps, width = steps or STEPS[k], WIDTHS[k]
     x = data.mnist("train")[0].to(desk.device)
     vae = digit_vae(k, width).to(desk.device)
-    vae.p_0 = standard_normal(k, x)
     quick = quick_vae(vae)
     theta_phi = AdamW(vae.parameters(), RATE, fused=True)
     decay = CosineAnnealingLR(theta_phi, steps)
