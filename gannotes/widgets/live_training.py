@@ -19,6 +19,7 @@ from torch.distributions import Distribution
 
 from gannotes.data.toys import grid, ring, two_moons
 from gannotes.divergences import F_DIVERGENCES
+from gannotes.widgets.ahead import play
 from gannotes.widgets.bundle import bundle
 from gannotes.widgets.describe import describe, restore, toy
 
@@ -58,16 +59,17 @@ _REMEDIED = {"bound": "relativistic", "gamma": 0.05, "fall": 3000}
 PRESETS: dict[str, dict[str, Any]] = {
     "collapse": {"data": "ring"},
     "remedied": {"data": "ring", "noise": "clouds"} | _REMEDIED,
-    "grid": {"data": "grid", "noise": "many", "waves": True} | _REMEDIED,
+    "grid": {"data": "grid", "noise": "many", "waves": True, "theta": 3e-3, "phi": 3e-3}
+    | _REMEDIED,
     "moons": {"data": "moons"} | _REMEDIED,
     "spiral": {"data": "spiral", "noise": "clouds"} | _REMEDIED,
     "no flip": {"data": "ring", "flip": False},
     "slow critic": {"data": "ring", "phi": 5e-5},
 }
 _ANY = ("presets", "phase", "data", "theta", "phi", "batch", "rule", "momentum", "fall", "average")
-_ALL = (*_ANY, "speed", "seed", "width", "layers", "copy")
+_ALL = (*_ANY, "speed", "seed", "layers", "copy")
 CONTROLS: dict[str, tuple[str, ...]] = {
-    "gan": (*_ALL, "hold", "bound", "K", "gamma", "flip", "together", "noise", "waves"),
+    "gan": (*_ALL, "width", "hold", "bound", "K", "gamma", "flip", "together", "noise", "waves"),
     "infogan": (*_ALL, "hold", "bound", "lam"),
     "cyclegan": (*_ALL, "hold", "bound", "lam"),
     "vae": (*_ALL, "N_z", "beta"),
@@ -105,6 +107,8 @@ class LiveTraining(anywidget.AnyWidget):
             for a GAN in the plane with all controls, `PRESETS`.
         scale: the networks see `(x - centre) / scale`.
         centre: see `scale`.
+        ahead: so many steps are made by the package's own algorithm first, and change `model`: a
+            first picture that is worth seeing.
         title: a heading.
         settings: first values, such as `theta=2e-3`, `K=3`, `gamma=0.05`; see `SETTINGS`.
 
@@ -129,6 +133,7 @@ class LiveTraining(anywidget.AnyWidget):
     settings = traitlets.Dict(help="first values").tag(sync=True)
     datasets = traitlets.Dict(help="what else there is to train on").tag(sync=True)
     presets = traitlets.Dict(help="settings by name").tag(sync=True)
+    order: traitlets.List[str] = traitlets.List(help="the presets' names").tag(sync=True)
     controls: traitlets.List[str] = traitlets.List(help="what may be changed").tag(sync=True)
     layers: traitlets.List[str] = traitlets.List(help="the layers that there are").tag(sync=True)
     show: traitlets.List[str] = traitlets.List(help="the layers that are on").tag(sync=True)
@@ -149,28 +154,35 @@ class LiveTraining(anywidget.AnyWidget):
         presets: Mapping[str, Mapping[str, Any]] | None = None,
         scale: float = 1.0,
         centre: Sequence[float] | None = None,
+        ahead: int = 0,
         title: str = "",
         **settings: Any,
     ) -> None:
-        spec, weights = describe(model)
+        spec, _ = describe(model)
         kind = spec["model"]
         place = _place(scale, centre)
+        if not _whole(ahead):
+            raise ValueError(f"ahead: expected a whole number, got {ahead!r}")
         spec |= {"data": toy("data", data) | place}
         if (other is not None) != (kind == "cyclegan"):
             raise TypeError(f"other: expected the second domain of a CycleGAN, got {other!r}")
         if other is not None:
             spec["other"] = toy("other", other) | place
         datasets = _datasets(spec)
-        first = _checked(spec.pop("settings") | settings, datasets)
+        usually = {key: value for key, (value, _) in SETTINGS.items()}
+        first = usually | _checked(spec.pop("settings") | settings, datasets)
+        play(model, [data] if other is None else [data, other], ahead, first, place)
+        _, weights = describe(model)
         usual = PRESETS if kind == "gan" and datasets and controls is None else {}
         chosen = usual if presets is None else presets
         named = {key: _checked(preset, datasets) for key, preset in chosen.items()}
         super().__init__(
             spec=spec,
             start=np.frombuffer(weights, np.float32).astype(np.float16).tobytes(),
-            settings={key: value for key, (value, _) in SETTINGS.items()} | first,
+            settings=first,
             datasets=datasets,
             presets=named,
+            order=list(named),  # a notebook sorts keys
             controls=_names("controls", controls, CONTROLS[kind]),
             layers=list(LAYERS[kind]),
             show=_names("show", _shown(kind) if show is None else show, LAYERS[kind]),

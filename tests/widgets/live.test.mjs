@@ -184,3 +184,10 @@ test("best critics of pairs: no other critic does better", () => {
   assert.ok(Math.abs(found - value(v)) < 1e-12);
   for (const other of [[0, 0, 0], [v[0] + 0.1, v[1], v[2]], [v[0], v[1], v[2] - 0.1]]) assert.ok(value(other) < found);
 });
+
+test("weights are given in the model's own order, whatever the order of the description's keys", () => {
+  const weights = Float32Array.from({ length: 15 }, (_, i) => i), networks = { D: mlp(1, 4, 1), G: mlp(1, 1) };
+  const made = new Game({ model: "gan", networks, weights, base: { law: "normal", d: 1 }, data: { law: "mixture", weights: [1], means: [[0]], sds: [1] } }, kernels(wasm));
+  assert.deepEqual(made.networks.G.parameters.map((x) => x.item), [0, 1]);
+  assert.deepEqual([...made.weights()], [...weights]);
+});
