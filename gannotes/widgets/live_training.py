@@ -49,6 +49,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "speed": (0, "a number from 0"),
     "width": (0, "a whole number"),
     "label": (0, "a whole number"),
+    "code": (0.0, "a number from 0"),  # to 1: a continuous code from -1 to 1; 0: drawn
     "waves": (False, "True or False"),
     "bound": ("bernoulli", "bernoulli, least_squares, relativistic, or a divergence"),
     "noise": ("given", "given, normal, uniform, clouds or many"),
@@ -70,7 +71,7 @@ _ANY = ("presets", "phase", "data", "theta", "phi", "batch", "rule", "momentum",
 _ALL = (*_ANY, "speed", "seed", "layers", "copy")
 CONTROLS: dict[str, tuple[str, ...]] = {
     "gan": (*_ALL, "width", "hold", "bound", "K", "gamma", "flip", "together", "noise", "waves"),
-    "infogan": (*_ALL, "hold", "bound", "lam"),
+    "infogan": (*_ALL, "hold", "bound", "lam", "code"),
     "cyclegan": (*_ALL, "hold", "bound", "lam"),
     "vae": (*_ALL, "N_z", "beta"),
     "ali": (*_ALL, "hold", "bound", "K", "flip"),

@@ -10,8 +10,8 @@ import { logDensity, sampleToy } from "./toys.js";
 const SAMPLES = 500, ARROWS = 90, WARP = 21, PAIRS = 200, CLOUD = 400, ALONG = 240;
 
 export class Pictures {
-  constructor(game, { window = windowOf(game.toys[0]), side = 48, latent = [[-4, 4], [-4, 4]], label = 0 } = {}) {
-    Object.assign(this, { game, window, side, latent, label });
+  constructor(game, { window = windowOf(game.toys[0]), side = 48, latent = [[-4, 4], [-4, 4]], label = 0, code = 0 } = {}) {
+    Object.assign(this, { game, window, side, latent, label, code });
     const seed = game.spec.seed ?? 0;
     this.noise = () => random(seed + 2); // the same noise in every frame: points move, and do not flicker
     this.shown = sampleToy(game.toys[0], SAMPLES, random(seed + 3));
@@ -138,6 +138,7 @@ function samplesOfGan(model) {
 }
 function samplesOfInfo(model) {
   const { spec } = this.game, z = model.draw(spec.base, SAMPLES), c = model.draw(spec.code, SAMPLES);
+  if (this.code > 0 && spec.code.continuous) for (let i = 0; i < SAMPLES; i++) c.values[(i + 1) * c.c - spec.code.continuous] = 2 * this.code - 1;
   return { x: copy(model.generate(z, c)), code: copy(c), label: classes(copy(c), c.c, spec.code.categorical[0] ?? 0) };
 }
 const classes = (c, width, K) => (K ? Uint16Array.from({ length: c.length / width }, (_, i) => c.subarray(i * width, i * width + K).indexOf(1)) : null);

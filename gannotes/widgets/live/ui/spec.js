@@ -74,7 +74,7 @@ export function lookOf(state, { spec, d }) {
   const line = spec.model === "gan" && d === 1 ? ["samples", "curves", "critic"] : [];
   return {
     layers: [...new Set(["data", ...on, ...line, ...(ALWAYS[spec.model] ?? [])])],
-    label: state.label,
+    label: state.label, code: state.code,
     ...(state.data === "drawn" ? { window: WINDOW } : {}),
   };
 }
