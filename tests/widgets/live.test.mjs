@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Game } from "../../gannotes/widgets/live/game.js";
 import { kernels, plainKernels } from "../../gannotes/widgets/live/kernels.js";
 import { best, logs } from "../../gannotes/widgets/live/measures.js";
-import { Pictures } from "../../gannotes/widgets/live/pictures.js";
+import { Pictures, gridPoints } from "../../gannotes/widgets/live/pictures.js";
 import { Trainer } from "../../gannotes/widgets/live/trainer.js";
 
 const wasm = readFileSync(new URL("../../gannotes/widgets/live/kernels.wasm", import.meta.url));
@@ -190,4 +190,16 @@ test("weights are given in the model's own order, whatever the order of the desc
   const made = new Game({ model: "gan", networks, weights, base: { law: "normal", d: 1 }, data: { law: "mixture", weights: [1], means: [[0]], sds: [1] } }, kernels(wasm));
   assert.deepEqual(made.networks.G.parameters.map((x) => x.item), [0, 1]);
   assert.deepEqual([...made.weights()], [...weights]);
+});
+
+test("the best ratio of an encoder whose density is known is log q - log p_0", () => {
+  const points = { law: "points", points: [[1, 0], [0, 1]], sd: 0 }, made = new Game({ model: "avb", seed: 1, ...specs.avb, data: points }, kernels(wasm)), pictures = new Pictures(made);
+  const { x, best: found, shares } = pictures.layer("posteriors")[0], z = gridPoints(pictures.latent, pictures.side);
+  const exact = made.aside(pictures.noise(), () => {
+    const q = made.model.encoder(made.tape.tensor(1, 2, x)), [mean, sd] = [q.mean.values.slice(), q.sd.values.slice()];
+    return found.map((_, i) => [0, 1].reduce((s, j) => s - ((z[2 * i + j] - mean[j]) / sd[j]) ** 2 / 2 - Math.log(sd[j]) + z[2 * i + j] ** 2 / 2, 0));
+  });
+  const off = shares.reduce((s, q, i) => s + q * Math.abs(found[i] - exact[i]), 0);
+  const inside = shares.reduce((a, b) => a + b, 0);
+  assert.ok(inside > 0.9 && inside < 1.0001 && off < 0.2, `${inside}, ${off}`);
 });

@@ -7,7 +7,7 @@ import { histogram } from "./measures.js";
 import { random } from "./random.js";
 import { logDensity, sampleToy } from "./toys.js";
 
-const SAMPLES = 500, ARROWS = 90, WARP = 21, PAIRS = 200, CLOUD = 400, ALONG = 240;
+const SAMPLES = 500, ARROWS = 90, WARP = 21, PAIRS = 200, CLOUD = 400, MANY = 6000, ALONG = 240;
 
 export class Pictures {
   constructor(game, { window = windowOf(game.toys[0]), side = 48, latent = [[-4, 4], [-4, 4]], label = 0, code = 0 } = {}) {
@@ -121,7 +121,7 @@ export function gaussianOf({ spec, networks }) {
 }
 // A Gaussian filter along a line of bins, which keeps the mass.
 function smooth(shares, sd) {
-  const out = new Float64Array(shares.length), reach = 3 * sd;
+  const out = new Float64Array(shares.length), reach = Math.ceil(3 * sd);
   for (let i = 0; i < shares.length; i++) {
     if (!shares[i]) continue;
     const near = [];
@@ -176,17 +176,29 @@ function criticOfPairs({ D }) {
   const xz = this.matrix(gridPoints([this.window[0], this.latent[0]], this.side), 2);
   return { v: field(() => D(columns(xz, 0, 1), columns(xz, 1, 2)), xz, neutral(this.game.settings.bound ?? "bernoulli") ?? 0) };
 }
-// For every centre of the data: samples of q(z | x), and on the latent grid the exact posterior and r.
+// For every centre of the data: samples of q(z | x), and on the latent grid the exact posterior; of the first also r and the best one.
 function posteriors(model) {
   const { tape, toys: [{ centres }] } = this.game, points = gridPoints(this.latent, this.side);
   const grid = this.matrix(points, 2), law = model.decoder(grid), mark = tape.mark();
-  return centres.slice(0, 8).map((centre) => {
+  return centres.slice(0, 8).map((centre, k) => {
     tape.begin(mark);
     const x = this.matrix(Float32Array.from(centre), centre.length), z = copy(model.encoder(x).rsample(CLOUD));
     const logJoint = law.logProb(x).values.map((l, i) => l - (points[2 * i] ** 2 + points[2 * i + 1] ** 2) / 2);
     const top = logJoint.reduce((a, b) => Math.max(a, b)), posterior = logJoint.map((l) => Math.exp(l - top));
-    return { x: Float32Array.from(centre), z, posterior, ratio: model.r ? copy(model.r(grid, x)) : null };
+    return { x: Float32Array.from(centre), z, posterior, ...(model.r && k === 0 ? ratios(this, model, x, grid) : {}) };
   });
+}
+// r at x on the latent grid, and the best one, log q(z | x) - log p_0(z), from a smoothed histogram of many samples.
+function ratios({ latent, side }, model, x, grid) {
+  const z = copy(model.encoder(x).rsample(MANY)), [[a, b], [c, d]] = latent, cell = ((b - a) * (d - c)) / side ** 2, points = grid.values;
+  const shares = smoothPlane(histogram(z, latent, side).subarray(0, side * side), side, 1.5);
+  const best = Float32Array.from(shares, (q, i) => Math.log(Math.max(q, 1e-7) / cell) + (points[2 * i] ** 2 + points[2 * i + 1] ** 2) / 2 + Math.log(2 * Math.PI));
+  return { ratio: copy(model.r(grid, x)), best, shares: Float32Array.from(shares) };
+}
+function smoothPlane(shares, side, sd) {
+  const turned = (v) => v.map((_, i) => v[(i % side) * side + Math.floor(i / side)]);
+  const along = (v) => Float64Array.from(Array.from({ length: side }, (_, j) => [...smooth(v.subarray(j * side, (j + 1) * side), sd)]).flat());
+  return turned(along(turned(along(shares))));
 }
 
 // name -> model -> function; "any" where the model has G, D and sample.

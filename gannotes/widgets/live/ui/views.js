@@ -2,7 +2,7 @@
 // with `window`, `on` (the layers that are shown), `bound`, `pen` (where the reader draws) and `pointed` ({of, k}: the k-th mark
 // of a picture, or null), all in the networks' coordinates; marks are what can be pointed at:
 // {of, at(layers), window(scene), words(layers, k)}.
-import { panel } from "../../charts.js";
+import { panel, write } from "../../charts.js";
 import { number } from "../../numbers.js";
 import { drawLine, lineHeight } from "./line.js";
 import { drawArrows, drawContour, drawCrosses, drawEllipses, drawField, drawThreads, drawWarp } from "./plane.js";
@@ -15,8 +15,9 @@ export function squareBox(width, window) {
   const side = square(width) - 4, left = (width - side) / 2;
   return { left, right: left + side, top: 2, bottom: 2 + side, x: window[0], y: window[1] };
 }
-function plane(context, width, ink, window, paint) {
-  const box = squareBox(width, window), plot = panel(context, ink, box);
+const plane = (context, width, ink, window, paint) => planeIn(context, squareBox(width, window), ink, paint);
+function planeIn(context, box, ink, paint) {
+  const plot = panel(context, ink, box);
   plot.cut(() => paint(plot, box));
   context.strokeStyle = ink("--gn-line");
   context.lineWidth = 1;
@@ -113,6 +114,20 @@ function drawPosteriors(context, width, ink, { layers: { posteriors } }) {
     plot.dots(z, `--gn-c${k}`, { radius: 1.6, alpha: 0.6 });
   }));
 }
+// What the critic has learnt of log q(z | x) - log p_0(z) for the first point, and what there is to learn.
+function drawRatio(context, width, ink, { layers: { posteriors: [first] } }) {
+  const side = halves(width) - 22;
+  [["r", first.ratio], ["r*", first.best]].forEach(([name, v], i) => {
+    const left = i * (width - side - 4) + 2, box = { left, right: left + side, top: 20, bottom: 20 + side, x: LATENT[0], y: LATENT[1] };
+    planeIn(context, box, ink, () => {
+      drawField(context, box, v, ink);
+      drawContour(context, box, v, ink);
+    });
+    context.fillStyle = ink("--gn-text");
+    write(context, name, left + side / 2, 14, "center", "italic 15px Georgia, serif");
+  });
+}
+const halves = (width) => Math.round(Math.min(width / 2 - 6, 220)) + 22;
 
 const game = (title, draw, marks = null) => ({ title, height: square, draw, marks });
 const place = (x, k) => `(${[...pick(x, k)].map((v) => number(v)).join(", ")})`;
@@ -134,7 +149,10 @@ const VIEWS = {
   ],
   vae: [game("data and decoded noise", drawDecoded, data), game("the latent plane: encoder ellipses over noise", drawLatent, codes)],
   ali: [game("data and decoded noise", drawDecoded, data), game("the latent plane: codes of data over noise", drawLatent, codes)],
-  avb: [game("the latent plane: samples of the encoder in the exact posteriors", drawPosteriors)],
+  avb: [
+    game("the latent plane: samples of the encoder in the exact posteriors", drawPosteriors),
+    { ...game("of the first point: the learnt log ratio r of encoder and noise, and the best one, r*", drawRatio), height: halves },
+  ],
 };
 export const viewsOf = (model, d) => (model === "gan" && d === 1
   ? [{ title: "densities of data and samples, and the critic beside the best one", height: lineHeight, draw: drawLine }]
