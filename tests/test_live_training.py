@@ -46,19 +46,19 @@ def affine() -> GAN:
 
 
 def gaussian(d: int) -> laws.Gaussian:
-    return laws.Gaussian(nets.mlp(d, 16, 4, activation=nn.Tanh))
+    return laws.Gaussian(nets.mlp(d, 16, 2 * d, activation=nn.Tanh))
 
 
 def pair(d: int) -> nets.Pair:
     head = nn.Sequential(nn.SiLU(), nets.critic(16, 16))
-    return nets.Pair(nn.Linear(2, 16), nn.Linear(d, 16), head)
+    return nets.Pair(nn.Linear(min(d, 2), 16), nn.Linear(d, 16), head)
 
 
-def infogan() -> LiveTraining:
-    Q = laws.Code(nets.mlp(16, 8), categorical=(8,), continuous=0)
+def infogan(continuous: int = 0) -> LiveTraining:
+    Q = laws.Code(nets.mlp(16, 8 + 2 * continuous), categorical=(8,), continuous=continuous)
     trunk = nn.Sequential(nn.Linear(2, 16), nets.leaky_relu())
-    p_0, p_c = laws.standard_normal(2), laws.codes((8,), 0)
-    model = InfoGAN(nets.mlp(10, 16, 2), trunk, nets.critic(16), Q, p_0, p_c)
+    p_0, p_c = laws.standard_normal(2), laws.codes((8,), continuous)
+    model = InfoGAN(nets.mlp(10 + continuous, 16, 2), trunk, nets.critic(16), Q, p_0, p_c)
     return LiveTraining(model, data.ring(sd=0.1))
 
 
@@ -90,6 +90,10 @@ MAKERS: dict[str, Callable[[], LiveTraining]] = {
         ALI(gaussian(2), gaussian(2), pair(2), laws.standard_normal(2)), data.two_moons()
     ),
     "avb": avb,
+    "joint": lambda: LiveTraining(
+        ALI(gaussian(1), gaussian(1), pair(1), laws.standard_normal(1)),
+        data.mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0]),
+    ),
 }
 
 
@@ -243,7 +247,7 @@ def test_every_model_trains_after_play_and_not_before(chrome, kind):
         "const {live, step} = document.querySelector('.gannotes-widget').dataset;"
         "return [live, step]"
     )
-    assert root == [{"line": "gan", "fgan": "gan"}.get(kind, kind), "0"]
+    assert root == [{"line": "gan", "fgan": "gan", "joint": "ali"}.get(kind, kind), "0"]
     page.press("Play")
     page.steps(20)
     page.press("Pause")
@@ -416,3 +420,37 @@ def test_nothing_is_cut_on_a_phone(chrome):
         assert page.js(f"return {wide}.filter((e) => e.scrollWidth > e.clientWidth).length") == 0
     finally:
         page.chrome.set_window_size(1200, 1600)
+
+
+@needs_chromium
+def test_a_continuous_code_has_a_slider_and_no_other_model_has_one(chrome):
+    slider = "the continuous code"
+    assert chrome.open(infogan()).named(slider) is None
+    page = chrome.open(infogan(continuous=1))
+    page.js("document.querySelector('details').open = true")
+    image = "return document.querySelector('canvas').toDataURL()"
+    drawn = page.js(image)
+    assert page.named(slider).get_attribute("aria-valuetext") == "drawn"
+    page.named(slider).send_keys(Keys.END)
+    page.wait(f"return document.querySelector('[aria-label=\"{slider}\"]').ariaValueText === '1.0'")
+    WebDriverWait(page.chrome, 60).until(lambda _: page.js(image) != drawn)
+
+
+@needs_chromium
+def test_a_frame_holds_the_page_for_less_than_50_ms_of_the_processor(chrome):
+    page = chrome.open(plane())
+    page.chrome.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def used() -> float:
+        found = page.chrome.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return float(next(m["value"] for m in found if m["name"] == "TaskDuration"))
+
+    page.js("let n = 0; painted = () => n; const f = () => (n++, requestAnimationFrame(f)); f()")
+    page.press("Play")
+    page.steps(20)
+    before, first = used(), page.js("return painted()")
+    page.wait(f"return painted() >= {first + 30}")
+    spent, frames = used() - before, page.js("return painted()") - first
+    page.press("Pause")
+    page.chrome.execute_cdp_cmd("Performance.disable", {})
+    assert spent / frames < 0.05  # of its own thread: what else the machine does is not counted

@@ -203,3 +203,11 @@ test("the best ratio of an encoder whose density is known is log q - log p_0", (
   const inside = shares.reduce((a, b) => a + b, 0);
   assert.ok(inside > 0.9 && inside < 1.0001 && off < 0.2, `${inside}, ${off}`);
 });
+
+test("the best critic of pairs is the log ratio of the two joints", () => {
+  const line = { op: "gaussian", net: mlp(1, 2) }, spec = { networks: { encoder: line, decoder: line, D: { op: "beside", net: mlp(2, 1) } }, base: { law: "normal", d: 1 } };
+  const weights = Float32Array.from([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]); // z | x is N(0, 1), and x | z is N(1, 1)
+  const made = new Game({ model: "ali", weights, ...spec, data: { law: "mixture", weights: [1], means: [[0]], sds: [1] } }, kernels(wasm)), pictures = new Pictures(made);
+  const { best: found } = pictures.layer("critic"), at = gridPoints([pictures.window[0], pictures.latent[0]], pictures.side);
+  found.forEach((v, i) => assert.ok(Math.abs(v - (0.5 - at[2 * i])) < 1e-3 * (1 + at[2 * i] ** 2)));
+});

@@ -2,6 +2,7 @@
 // the generator's weights and with noise of their own, so that looking does not change the course of the game.
 import { columns, gradients, mean, neg, scale } from "./operations.js";
 import { bestOutput, bound, neutral } from "./bounds.js";
+import { logStandard } from "./laws.js";
 import { quantile } from "../normal.js";
 import { histogram } from "./measures.js";
 import { random } from "./random.js";
@@ -169,12 +170,16 @@ function pairs(model) {
   const x = this.data(PAIRS), z = model.encoder(x).rsample(), from = model.draw(this.game.spec.base, PAIRS);
   return { x: copy(x), z: copy(z), xMade: copy(model.decoder(from).rsample()), zMade: copy(from), xBack: copy(model.decoder(z).rsample()) };
 }
-// The critic of pairs on the plane of x and z, where both are on the line.
-function criticOfPairs({ D }) {
+// On the plane of x and z, where both are on the line: the critic of pairs, and the best one, of p(x) q(z | x) and p(z) p(x | z).
+function criticOfPairs({ D, encoder, decoder }) {
   const { spec, toys: [toy] } = this.game;
   if (toy.d !== 1 || spec.base.d !== 1) return null;
-  const xz = this.matrix(gridPoints([this.window[0], this.latent[0]], this.side), 2);
-  return { v: field(() => D(columns(xz, 0, 1), columns(xz, 1, 2)), xz, neutral(this.game.settings.bound ?? "bernoulli") ?? 0) };
+  const points = gridPoints([this.window[0], this.latent[0]], this.side), xz = this.matrix(points, 2), [x, z] = [columns(xz, 0, 1), columns(xz, 1, 2)];
+  const name = this.game.settings.bound ?? "bernoulli", middle = neutral(name) ?? 0, of = bestOutput(name);
+  const [q, p] = [encoder(x), decoder(z)], v = field(() => D(x, z), xz, middle);
+  if (!q.logProb || !p.logProb) return { v, best: null };
+  const logX = logDensity(toy, copy(x)), logQ = copy(q.logProb(z)), logP = copy(p.logProb(x)), logZ = copy(logStandard(z));
+  return { v, best: v.map((_, i) => of(logX[i] + logQ[i] - logZ[i] - logP[i]) - middle) };
 }
 // For every centre of the data: samples of q(z | x), and on the latent grid the exact posterior; of the first also r and the best one.
 function posteriors(model) {
@@ -192,7 +197,7 @@ function posteriors(model) {
 function ratios({ latent, side }, model, x, grid) {
   const z = copy(model.encoder(x).rsample(MANY)), [[a, b], [c, d]] = latent, cell = ((b - a) * (d - c)) / side ** 2, points = grid.values;
   const shares = smoothPlane(histogram(z, latent, side).subarray(0, side * side), side, 1.5);
-  const best = Float32Array.from(shares, (q, i) => Math.log(Math.max(q, 1e-7) / cell) + (points[2 * i] ** 2 + points[2 * i + 1] ** 2) / 2 + Math.log(2 * Math.PI));
+  const best = Float32Array.from(shares, (q, i) => Math.log(Math.max(q, 1e-12) / cell) + (points[2 * i] ** 2 + points[2 * i + 1] ** 2) / 2 + Math.log(2 * Math.PI));
   return { ratio: copy(model.r(grid, x)), best, shares: Float32Array.from(shares) };
 }
 function smoothPlane(shares, side, sd) {

@@ -39,6 +39,7 @@ export function pointing({ canvas, marks, light }) {
     event.preventDefault();
     set(lit === null ? 0 : (lit + way + count) % count, true);
   });
+  canvas.title = "Point at a mark, or use the arrow keys: what belongs to it is lit.";
   canvas.tabIndex = 0;
   canvas.setAttribute("data-lm-suppress-shortcuts", "true");
 }

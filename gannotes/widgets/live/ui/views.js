@@ -114,6 +114,19 @@ function drawPosteriors(context, width, ink, { layers: { posteriors } }) {
     plot.dots(z, `--gn-c${k}`, { radius: 1.6, alpha: 0.6 });
   }));
 }
+// Pairs of x and z, both on the line: those of the encoder are crosses, those of the decoder dots, over a critic or the best one.
+const joint = (which) => (context, width, ink, { layers: { pairs: { x, z, xMade, zMade }, critic }, window }) => {
+  const both = (a, b) => Float32Array.from({ length: 2 * a.length }, (_, i) => (i % 2 ? b : a)[i >> 1]), v = critic?.[which];
+  plane(context, width, ink, [window[0], LATENT[0]], (plot, box) => {
+    if (v) {
+      drawField(context, box, v, ink);
+      drawContour(context, box, v, ink);
+    }
+    plot.dots(both(xMade, zMade), "--gn-q", { radius: 2, alpha: 0.85 });
+    drawCrosses(context, plot, both(x, z), ink("--gn-p"));
+  });
+};
+
 // What the critic has learnt of log q(z | x) - log p_0(z) for the first point, and what there is to learn.
 function drawRatio(context, width, ink, { layers: { posteriors: [first] } }) {
   const side = halves(width) - 22;
@@ -154,6 +167,10 @@ const VIEWS = {
     { ...game("of the first point: the learnt log ratio r of encoder and noise, and the best one, r*", drawRatio), height: halves },
   ],
 };
-export const viewsOf = (model, d) => (model === "gan" && d === 1
+const JOINT = [
+  game("the plane of x and z: pairs of the encoder, pairs of the decoder, and the critic", joint("v")),
+  game("the same pairs over the best critic", joint("best")),
+];
+export const viewsOf = (model, d) => (model === "ali" && d === 1 ? JOINT : model === "gan" && d === 1
   ? [{ title: "densities of data and samples, and the critic beside the best one", height: lineHeight, draw: drawLine }]
   : model === "avb" && d === 2 ? VIEWS.vae : VIEWS[model]);
