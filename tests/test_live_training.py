@@ -107,7 +107,7 @@ MAKERS: dict[str, Callable[[], LiveTraining]] = {
         ({"presets": {"a": {"momentum": 1.0}}}, "momentum: expected a number from 0 and below 1"),
         ({"name": "My ring"}, "name: expected small letters.*got 'My ring'"),
         ({"scale": 0}, "scale: expected a positive number, got 0"),
-        ({"ahead": -1}, "ahead: expected a whole number, got -1"),
+        ({"ahead": -1}, "ahead: expected a whole number up to 10000, got -1"),
         ({"bound": "wasserstein"}, "bound: expected bernoulli, .*got 'wasserstein'"),
         ({"presets": {"a": {"data": "mnist"}}}, "data: expected given, drawn, .*got 'mnist'"),
     ],

@@ -24,6 +24,7 @@ from gannotes.widgets.bundle import bundle
 from gannotes.widgets.describe import describe, restore, toy
 
 _HERE = Path(__file__).parent
+MOST_AHEAD = 10000
 
 # A setting's first value, and what it may be.
 SETTINGS: dict[str, tuple[Any, str]] = {
@@ -162,8 +163,8 @@ class LiveTraining(anywidget.AnyWidget):
         spec, _ = describe(model)
         kind = spec["model"]
         place = _place(scale, centre)
-        if not _whole(ahead):
-            raise ValueError(f"ahead: expected a whole number, got {ahead!r}")
+        if not _whole(ahead) or ahead > MOST_AHEAD:
+            raise ValueError(f"ahead: expected a whole number up to {MOST_AHEAD}, got {ahead!r}")
         spec |= {"data": toy("data", data) | place}
         if (other is not None) != (kind == "cyclegan"):
             raise TypeError(f"other: expected the second domain of a CycleGAN, got {other!r}")
@@ -172,24 +173,26 @@ class LiveTraining(anywidget.AnyWidget):
         datasets = _datasets(spec)
         usually = {key: value for key, (value, _) in SETTINGS.items()}
         first = usually | _checked(spec.pop("settings") | settings, datasets)
-        play(model, [data] if other is None else [data, other], ahead, first, place)
-        _, weights = describe(model)
         usual = PRESETS if kind == "gan" and datasets and controls is None else {}
         chosen = usual if presets is None else presets
         named = {key: _checked(preset, datasets) for key, preset in chosen.items()}
-        super().__init__(
-            spec=spec,
-            start=np.frombuffer(weights, np.float32).astype(np.float16).tobytes(),
-            settings=first,
-            datasets=datasets,
-            presets=named,
-            order=list(named),  # a notebook sorts keys
-            controls=_names("controls", controls, CONTROLS[kind]),
-            layers=list(LAYERS[kind]),
-            show=_names("show", _shown(kind) if show is None else show, LAYERS[kind]),
-            name=_identifier(name or kind),
-            title=title,
-        )
+        traits = {
+            "spec": spec,
+            "settings": first,
+            "datasets": datasets,
+            "presets": named,
+            "order": list(named),  # a notebook sorts keys
+            "controls": _names("controls", controls, CONTROLS[kind]),
+            "layers": list(LAYERS[kind]),
+            "show": _names("show", _shown(kind) if show is None else show, LAYERS[kind]),
+            "name": _identifier(name or kind),
+            "title": title,
+        }
+        # Nothing has moved until all is known to be good.
+        play(model, [data] if other is None else [data, other], ahead, first, place)
+        _, weights = describe(model)
+        start = np.frombuffer(weights, np.float32).astype(np.float16).tobytes()
+        super().__init__(start=start, **traits)
         self._model = model
 
     def trained(self) -> nn.Module:
