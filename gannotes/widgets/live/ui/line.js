@@ -39,4 +39,4 @@ export function drawLine(context, width, ink, { layers, window, bound }) {
   densities(context, ink, { ...sides, top: 6, bottom: middle }, layers);
   critics(context, ink, { ...sides, top: middle + 16, bottom }, layers, bound);
 }
-export const lineHeight = (width) => (width < 300 ? 250 : 300);
+export const lineHeight = (width) => (width < 300 ? 234 : 300);
