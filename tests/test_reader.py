@@ -69,8 +69,8 @@ def test_every_misprint_of_a_chapter_is_on_the_page_of_errata():
 
 def test_a_full_stop_stays_with_its_formula():
     (a, b, c) = (nodes.math("", letter) for letter in "abc")
-    words = nodes.Text("Let "), a, nodes.Text(". Then "), b, nodes.Text(" and "), c, nodes.Text(").")
-    paragraph = nodes.paragraph("", "", *words)
+    words = [nodes.Text(text) for text in ("Let ", ". Then ", " and ", ").")]
+    paragraph = nodes.paragraph("", "", words[0], a, words[1], b, words[2], c, words[3])
     for formula in (a, b, c):
         reader.tie(formula)
     assert paragraph.astext() == "Let a. Then b and c)."
