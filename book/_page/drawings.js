@@ -72,6 +72,20 @@ function stack(host, svg, found, width) {
   host.classList.add("stacked");
   host.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   svg.replaceWith(...drawings, rest);
+  drawings.forEach((own, i) => enlarge(own, found[i].parts));
+}
+
+// A row of pictures is as wide as the screen, and its words would come out too small: they grow, the pictures do not.
+function enlarge(own, parts) {
+  const now = own.getBoundingClientRect().width / own.viewBox.baseVal.width, factor = TEXT / (smallest(own) * now);
+  if (!own.querySelector("image") || !(factor > 1.02) || !Number.isFinite(factor)) return;
+  for (const text of own.querySelectorAll("text")) {
+    if (/rotate\(-?90/.test(text.getAttribute("transform") ?? "")) continue;
+    const [x, y] = [text.getAttribute("x") ?? 0, text.getAttribute("y") ?? 0];
+    text.setAttribute("transform", `translate(${x} ${y}) scale(${factor}) translate(${-x} ${-y})`);
+  }
+  const box = parts.map((part) => part.getBBox()).reduce(union), margin = 2;
+  own.setAttribute("viewBox", [box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin].join(" "));
 }
 
 // One wide panel: everything is squeezed by `squeeze` in x, and each text, mark and picture keeps its shape.
