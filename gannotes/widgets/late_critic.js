@@ -24,7 +24,7 @@ export function game({ logP, posterior, limits }) {
 
 function draw({ logP, posterior, limits, sigma, held, bound, printed }, context, width, ink) {
   const bottom = height(width) - 40, x = spread(limits, Math.ceil(width / 2)), low = logP - 2, high = logP + 1.2;
-  const box = panel(context, ink, { left: 48, right: width - 12, top: 8, bottom, x: [0, 1.1], y: [low, high] });
+  const box = panel(context, ink, { left: 60, right: width - 12, top: 8, bottom, x: [0, 1.1], y: [low, high] });
   box.frame({ names: ["\u03c3", "nats"] });
   box.line([0, 1.1], [logP, logP], "--gn-best", 1.5, [2, 4]);
   box.line([posterior, posterior], [low, high], "--gn-best", 1, [2, 4]);
