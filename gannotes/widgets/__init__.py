@@ -10,6 +10,7 @@ from gannotes.widgets.critic_explorer import CriticExplorer
 from gannotes.widgets.divergence_explorer import DivergenceExplorer
 from gannotes.widgets.domain_translator import DomainTranslator
 from gannotes.widgets.film_player import FilmPlayer
+from gannotes.widgets.late_critic import LateCritic
 from gannotes.widgets.latent_explorer import LatentExplorer
 from gannotes.widgets.latent_map import LatentMap
 from gannotes.widgets.live_training import LiveTraining
@@ -21,6 +22,7 @@ __all__ = [
     "DivergenceExplorer",
     "DomainTranslator",
     "FilmPlayer",
+    "LateCritic",
     "LatentExplorer",
     "LatentMap",
     "LiveTraining",
