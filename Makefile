@@ -1,18 +1,23 @@
 # `make book` and `make test` are all that a reader needs; each sets up .venv first, once.
 # `make check` is for every change: the linters and the tests of the mathematics, in two minutes.
 #   PYTHON=python3.12    the interpreter for the set-up, 3.11 or newer
-#   TORCH_INDEX=URL      take torch, and torch only, from this package index (its small CPU build, for one)
+#   TORCH=cuda           torch with CUDA; where it is not given, Linux without an accelerator takes the small CPU build
+#   TORCH_INDEX=URL      take torch, and torch only, from this package index
+#   UV=                  pip, although uv is there, which is faster
 #   CHAPTERS="gan ..."   what `make notebooks` executes; every chapter when not given
 #   MUTATE="--jobs 4"    options of `make mutate`, see tests/mutate.py
 PYTHON ?= python3
+TORCH ?=
 TORCH_INDEX ?=
+UV ?= uv
 CHAPTERS ?=
 MUTATE ?=
 
 BIN := .venv/bin
-READY := .venv/.ready
-LOCK := requirements/lock.txt
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+READER := .venv/.ready
+READY := .venv/.ready-contributors
+LISTS := requirements/readers.txt requirements/torch.txt requirements/install.py pyproject.toml
+INSTALL := TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" UV="$(UV)" $(BIN)/python requirements/install.py
 CORE := $(addprefix tests/test_,$(addsuffix .py,checks divergences bounds fits optim distributions nets models \
 	gan fgan infogan cyclegan vae ali avb style project))
 PAGE := $(CURDIR)/_build/html/index.html
@@ -24,10 +29,10 @@ book: html
 	@[ -n "$$CI" ] || { [ "$$(uname)" = Darwin ] && open "$(PAGE)"; } || \
 	 { [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && (xdg-open "$(PAGE)" >/dev/null 2>&1 &); } || true
 
-html: $(READY)
+html: $(READER)
 	$(BIN)/jupyter-book build book --config _config.yml --path-output . --all -q -W --keep-going
 
-test: html
+test: html $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: lint
@@ -56,13 +61,17 @@ clean:
 	rm -rf _build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp comes last and goes first: a set-up that was interrupted starts from an empty .venv.
-$(READY): $(LOCK) pyproject.toml
+$(READER): $(LISTS)
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("gannotes needs Python 3.11 or newer, \
 	and $(PYTHON) is " + sys.version.split()[0] + ": try `make PYTHON=python3.12 ...`")'
 	@echo "Setting up .venv: this takes a minute or more, and happens once."
 	@test -e $@ || $(PYTHON) -m venv --clear .venv
 	@rm -f $@
-	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) "$$(grep '^torch==' $(LOCK))")
-	$(PIP) -r $(LOCK)
-	$(PIP) --no-deps --no-build-isolation --editable .
+	@$(INSTALL) readers
 	@touch $@
+
+$(READY): $(READER) requirements/contributors.txt
+	@echo "Setting up what contributors need:"
+	@rm -f $(READER) $@
+	@$(INSTALL) contributors
+	@touch $(READER) $@
