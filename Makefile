@@ -1,5 +1,6 @@
 # `make book` and `make test` are all that a reader needs; each sets up .venv first, once.
 # `make check` is for every change: the linters and the tests of the mathematics, in two minutes.
+# `make lab` opens the chapters in JupyterLab.
 #   PYTHON=python3.12    the interpreter for the set-up, 3.11 or newer
 #   TORCH=cuda           torch with CUDA; where it is not given, Linux without an accelerator takes the small CPU build
 #   TORCH_INDEX=URL      take torch, and torch only, from this package index
@@ -22,7 +23,7 @@ CORE := $(addprefix tests/test_,$(addsuffix .py,checks divergences bounds fits o
 	gan fgan infogan cyclegan vae ali avb style project))
 PAGE := $(CURDIR)/_build/html/index.html
 
-.PHONY: book html test check notebooks lint lock bench mutate clean
+.PHONY: book html test check lab notebooks lint lock bench mutate clean
 
 book: html
 	@printf '\nThe book: %s\n' "$(PAGE)"
@@ -37,6 +38,12 @@ test: html $(READY)
 
 check: lint
 	$(BIN)/python -m pytest --numprocesses auto -m "not slow" $(CORE)
+
+# JupyterLab on the chapters, with what renders their text as the book does.
+lab: $(READER)
+	@$(BIN)/python -c "import jupyterlab, jupyterlab_myst" 2>/dev/null || $(INSTALL) lab
+	@$(BIN)/jupyter trust book/*.ipynb >/dev/null
+	$(BIN)/jupyter lab --notebook-dir=book
 
 notebooks: $(READY)
 	$(BIN)/python book/execute.py $(CHAPTERS)
@@ -70,7 +77,7 @@ $(READER): $(LISTS)
 	@$(INSTALL) readers
 	@touch $@
 
-$(READY): $(READER) requirements/contributors.txt
+$(READY): $(READER) requirements/lab.txt requirements/contributors.txt
 	@echo "Setting up what contributors need:"
 	@rm -f $(READER) $@
 	@$(INSTALL) contributors

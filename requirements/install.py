@@ -1,10 +1,11 @@
 """Put what the lock names into the environment of the Python that runs this.
 
     python requirements/install.py                  # what builds the book
+    python requirements/install.py lab              # and JupyterLab, to work in a chapter
     python requirements/install.py contributors     # and what tests, checks and releases need
 
 Every package of the lock must have one of its hashes. torch comes by itself, since each of its many
-builds has another: on Linux without an accelerator the CPU build, a tenth of the size of the others,
+builds has another: on Linux without an accelerator the CPU build, which is a tenth of the size,
 unless its index cannot be reached. The environment says otherwise:
 
     TORCH=cpu | cuda    the CPU build or nothing; what the configured index has, on Linux with CUDA
@@ -18,15 +19,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LISTS = {"readers": ("readers",), "contributors": ("readers", "contributors")}
+LISTS = ("readers", "lab", "contributors")  # each comes with those before it
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 ACCELERATOR = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, Windows' own Linux
 BRIEF = ["--timeout", "15", "--retries", "1"]  # for an index that may be out of reach
+
+# pip takes a package from an index, has it already, or takes it from a folder.
+STEP = re.compile(
+    r"(?:Collecting|Requirement already satisfied:) (\w[\w.-]*)|Processing \S*?([^/\s-]+)-[^/\s]*$"
+)
 
 
 def say(text: str) -> None:
@@ -60,16 +66,16 @@ def progress(lines: Iterator[str], total: int) -> Iterator[str]:
     """What to show of pip's many lines: how many packages are there, and what comes next."""
     seen = 0
     for line in lines:
-        if match := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line):
+        if match := STEP.match(line):
             seen += 1
-            yield f"  {seen:3d} of {total}: {match[1]}"
+            yield f"  {seen:3d} of {total}: {match[1] or match[2]}"
         elif match := re.search(r"Downloading .*?([\w.]+)-.*\((\d{3,}|\d\.\d) ([MG]B)\)", line):
             yield f"  {seen:3d} of {total}: {match[1]}, {match[2]} {match[3]}"
         elif line.startswith("Installing collected packages"):
             yield "  putting them in their place ..."
 
 
-def pip(*arguments: str, total: int = 1) -> bool:
+def pip(*arguments: str, total: int) -> bool:
     """Whether `pip install` did it; one line moves on a terminal, elsewhere few are printed."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
     with subprocess.Popen(
@@ -101,16 +107,15 @@ def pip(*arguments: str, total: int = 1) -> bool:
     return process.returncode == 0
 
 
-def install(*arguments: str, total: int = 1) -> bool:
+def install(*arguments: str, total: int = 1, only_pip: Sequence[str] = ()) -> bool:
     """With uv where there is one, which shows its own progress; with pip where it fails."""
     program = uv()
     if program is not None:
-        ours = [word for word in arguments if word not in BRIEF]
-        command = [program, "pip", "install", "--python", sys.executable, *ours]
+        command = [program, "pip", "install", "--python", sys.executable, *arguments]
         if subprocess.run(command, env={"UV_HTTP_TIMEOUT": "60", **os.environ}).returncode == 0:
             return True
         say("uv could not: pip tries it.")
-    return pip(*arguments, total=total)
+    return pip(*arguments, *only_pip, total=total)
 
 
 def install_lists(names: tuple[str, ...]) -> None:
@@ -134,8 +139,8 @@ def install_torch() -> None:
     for index in torch_indexes(dict(os.environ), has_accelerator(), platform.system()):
         say(f"{pin} {'from ' + index if index else 'from the configured index'}")
         # The configured index may have a CUDA build, which needs packages that the lock lacks.
-        where = ["--no-deps", "--index-url", index, *BRIEF] if index else []
-        if install(*where, pin):
+        where = ["--no-deps", "--index-url", index] if index else []
+        if install(*where, pin, only_pip=BRIEF if index else ()):
             return None
     sys.exit("torch could not be installed: TORCH_INDEX=URL names another index for it.")
 
@@ -144,8 +149,8 @@ def main() -> None:
     """All of it, into this environment."""
     who = sys.argv[1] if len(sys.argv) > 1 else "readers"
     if who not in LISTS:
-        sys.exit(f"who: expected readers or contributors, got {who}")
-    install_lists(LISTS[who])
+        sys.exit(f"who: expected one of {', '.join(LISTS)}, got {who}")
+    install_lists(LISTS[: LISTS.index(who) + 1])
     install_torch()
     say("gannotes itself")
     if not install("--no-deps", "--no-build-isolation", "--editable", str(HERE.parent)):

@@ -1,10 +1,10 @@
-"""Write the lock: every package that the book and its tests need, at one version, with its hashes.
+"""Write the lock: every package that the book and its tests need, at one version, with hashes.
 
-    python requirements/lock.py              # what pyproject.toml asks for, as little moved as can be
+    python requirements/lock.py              # what pyproject.toml asks for, little moved
     python requirements/lock.py --upgrade    # everything at its newest
 
 uv resolves for every platform and for the oldest Python that pyproject.toml promises, as if nothing
-were installed. `readers.txt` builds the book, `contributors.txt` is what else a contributor needs.
+were installed. `readers.txt` builds the book, `lab.txt` and `contributors.txt` add to it.
 """
 
 import re
@@ -16,14 +16,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "requirements"
-LISTS = ("readers", "contributors")
 EDITABLE = "editables"  # what hatchling needs for an editable install
-# torch has its own file; what a CUDA build brings along follows from the platform, not from the book.
+# torch has its own file; what a CUDA build brings along follows from the platform.
 OF_TORCH = re.compile(r"torch==|(nvidia|cuda)-|triton==")
 HEADER = "# Written by `make lock`: {}\n"
 SAYS = {
     "readers": "what builds the book, and what the package needs.",
-    "contributors": "what tests, checks and releases need besides `readers.txt`.",
+    "lab": "JupyterLab, to work in a chapter, besides `readers.txt`.",
+    "contributors": "what tests, checks and releases need besides `lab.txt`.",
 }
 
 
@@ -72,14 +72,14 @@ def resolve(lines: list[str], known: str, *options: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    old = "".join(path.read_text() for name in LISTS if (path := HERE / f"{name}.txt").exists())
+    files = {name: HERE / f"{name}.txt" for name in SAYS}
+    old = "".join(path.read_text() for path in files.values() if path.exists())
     everything = resolve(requirements("contributors"), old, *sys.argv[1:])
-    needed = resolve(requirements("readers"), "\n".join(everything.values()))
-    parts = {
-        "readers": {name: everything[name] for name in needed},
-        "contributors": {k: entry for k, entry in everything.items() if k not in needed},
-    }
-    for name, part in parts.items():
-        text = HEADER.format(SAYS[name]) + "".join(f"{part[key]}\n" for key in sorted(part))
-        (HERE / f"{name}.txt").write_text(text)
-        print(f"{len(part)} packages in requirements/{name}.txt")
+    pins, before = "\n".join(everything.values()), set[str]()
+    for name, path in files.items():
+        needed = resolve(requirements(name), pins).keys() - before
+        path.write_text(
+            HEADER.format(SAYS[name]) + "".join(f"{everything[key]}\n" for key in sorted(needed))
+        )
+        before |= needed
+        print(f"{len(needed)} packages in {path.relative_to(ROOT)}")
