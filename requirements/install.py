@@ -31,8 +31,9 @@ BRIEF = ["--timeout", "15", "--retries", "1"]  # for an index that may be out of
 
 # pip takes a package from an index, has it already, or takes it from a folder.
 STEP = re.compile(
-    r"(?:Collecting|Requirement already satisfied:) (\w[\w.-]*)|Processing \S*?([^/\s-]+)-[^/\s]*$"
+    r"(?:Collecting|Requirement already satisfied:) (\w[\w.-]*)|Processing (?:\S*/)?([^/\s-]+)-"
 )
+LARGE = re.compile(r"\s*Downloading (?:\S*/)?([^/\s-]+)-\S+ \((\d{2,}[\d.]* MB|[\d.]+ GB)\)")
 
 
 def say(text: str) -> None:
@@ -69,8 +70,8 @@ def progress(lines: Iterator[str], total: int) -> Iterator[str]:
         if match := STEP.match(line):
             seen += 1
             yield f"  {seen:3d} of {total}: {match[1] or match[2]}"
-        elif match := re.search(r"Downloading .*?([\w.]+)-.*\((\d{3,}|\d\.\d) ([MG]B)\)", line):
-            yield f"  {seen:3d} of {total}: {match[1]}, {match[2]} {match[3]}"
+        elif match := LARGE.match(line):
+            yield f"  {seen:3d} of {total}: {match[1]}, {match[2]}"
         elif line.startswith("Installing collected packages"):
             yield "  putting them in their place ..."
 
@@ -97,7 +98,7 @@ def pip(*arguments: str, total: int) -> bool:
         for number, line in enumerate(progress(lines(), total)):
             if moves:
                 print(f"\r{line:<70.70}", end="", flush=True)
-            elif number % 20 == 0 or "MB" in line or "place" in line:
+            elif number % 20 == 0 or line.endswith(("B", "...")):
                 say(line)
         if moves:
             print("\r" + " " * 70, end="\r", flush=True)
