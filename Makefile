@@ -23,7 +23,7 @@ CORE := $(addprefix tests/test_,$(addsuffix .py,checks divergences bounds fits o
 	gan fgan infogan cyclegan vae ali avb style project))
 PAGE := $(CURDIR)/_build/html/index.html
 
-.PHONY: book html test check lab notebooks lint lock bench mutate clean
+.PHONY: book html test check lab pdf dist notebooks lint lock bench mutate clean
 
 book: html
 	@printf '\nThe book: %s\n' "$(PAGE)"
@@ -38,6 +38,15 @@ test: html $(READY)
 
 check: lint
 	$(BIN)/python -m pytest --numprocesses auto -m "not slow" $(CORE)
+
+# The book as one PDF: the built pages, printed by Chromium.
+pdf: html $(READY)
+	$(BIN)/python book/pdf.py
+
+# The wheel and the sdist, in dist/.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
 
 # JupyterLab on the chapters, with what renders their text as the book does.
 lab: $(READER)
