@@ -169,17 +169,42 @@ def test_conda_and_binder_install_as_make_does() -> None:
     assert script in (ROOT / "Makefile").read_text()
 
 
-def test_the_workflow_only_calls_ci_run() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
-    commands = [step["run"] for step in workflow["jobs"]["run"]["steps"] if "run" in step]
-    assert [command for command in commands if not command.startswith("git config")] == [".ci/run"]
+@pytest.mark.parametrize("name", ["ci", "pages", "release"])
+def test_a_workflow_only_calls_the_project_s_scripts(name: str) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert {step["uses"].partition("@")[0] for step in steps if "uses" in step} <= {
+        "actions/checkout",
+        "actions/upload-artifact",
+    }
+    commands = [step["run"] for step in steps if "run" in step]
+    scripts = [
+        command.split()[0]
+        for command in commands
+        if not command.startswith(("git config", "apt-get"))
+    ]
+    assert scripts
+    for script in scripts:
+        assert script.startswith(".ci/")
+        assert os.access(ROOT / script, os.X_OK)
+    assert workflow["permissions"]["contents"] == ("write" if name == "release" else "read")
+
+
+def test_continuous_integration_tries_both_ends_of_python_and_of_the_dependencies() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    oldest, newest = jobs["run"]["strategy"]["matrix"]["image"]
+    assert oldest.startswith("debian:")
+    assert newest.startswith("python:3.")
+    assert jobs["edges"]["strategy"]["matrix"]["edge"] == ["lowest", "newest"]
 
 
 def test_one_version() -> None:
     version = metadata.version("gannotes")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert f'__version__ = "{version}"' in (ROOT / "gannotes" / "__init__.py").read_text()
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
-    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert citation["version"] == version
+    heading = f"## [{version}] - {citation['date-released']}\n"
+    assert heading in (ROOT / "CHANGELOG.md").read_text()
 
 
 # The tree and the text.
