@@ -627,7 +627,7 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-
 # What comes from the theme and its extensions, and cannot be mended here: rule -> where.
 THEIRS = {
     "label-content-name-mismatch": "summary|search-button|btn",
-    "region": "sidebar-primary-item|skip-link|pst-|header-article|bd-header|prev-next|bd-footer|search",
+    "region": "sidebar-primary-item|skip-link|pst-|header|prev-next|bd-footer|search",
     "aria-deprecated-role": "doc-biblio",
     "aria-allowed-role": "doc-biblio|footbib|citation",
     "aria-required-children": "citation-list|bibliography",
