@@ -34,7 +34,7 @@ FLAGS = [
     "--force-device-scale-factor=1",
     "--window-size=1200,1600",
 ]
-NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND"
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # this machine's own server
 
 
 def find() -> tuple[str, str] | None:
