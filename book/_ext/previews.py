@@ -1,7 +1,7 @@
 """What a link stands for, shown beside it: a term, a citation, a numbered equation.
 
 No page can read another one that was opened from a file. So the build collects what is needed in
-one script, `previews-data.js`, and `previews.js` loads it when the reader first stops at such a link.
+one script, `previews-data.js`, which `previews.js` loads when the reader first stops at a link.
 """
 
 import json
