@@ -5,16 +5,22 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import browser
 import package
 import previews
 import pytest
+from selenium.webdriver import Keys
+from test_browser import open_page, wait
 
 SCRIPT = Path(__file__).parents[1] / "book" / "_page" / "package.js"
+HTML = browser.ROOT / "_build" / "html"
 
 
 def test_the_gist_of_a_docstring_is_its_first_line_without_the_formula():
     text = 'def f():\n    r"""Modes and quality, :math:`x \\le 3`.\n\n    More.\n    """'
     assert package.gist(ast.parse(text).body[0]) == "Modes and quality."
+    inside = ast.parse('r"""Estimates of :math:`a < b`."""')
+    assert package.gist(inside).endswith(r">\(a &lt; b\)</span>.")
 
 
 def test_a_line_of_the_index_leads_to_the_page_of_the_module():
@@ -70,3 +76,51 @@ def test_terms_citations_and_equations_are_collected():
         "bibliography.html#id7": "<p>A paper.</p>",
         "gan.html#equation-e1": '<div class="math">\n\\[x<y\\]</div>',
     }
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    if browser.find() is None:
+        pytest.skip("needs chromium")
+    with browser.chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(driver, request):
+    path = HTML / f"{request.param}.html"
+    if not path.exists():
+        pytest.fail(f"{path.name} does not exist: run `make book` first")
+    open_page(driver, path)
+    return driver
+
+
+@pytest.mark.parametrize("page", ["api"], indirect=True)
+def test_the_index_of_the_package_is_filtered_by_what_is_typed(page):
+    field = page.find_element("css selector", ".api-filter input")
+    names = ".api-module:not([hidden]) li:not([hidden]) code"
+    every = len(page.find_elements("css selector", names))
+    field.send_keys("kernel dens")
+    left = page.find_elements("css selector", names)
+    assert "kernel_density" in [code.text for code in left]
+    assert len(left) < every / 20
+    told = page.find_element("css selector", ".api-filter output").text
+    assert told == f"{len(left)} name{'s' * (len(left) != 1)}"
+    field.send_keys("zzz")
+    assert not page.find_elements("css selector", ".api-module:not([hidden])")
+    field.clear()
+    field.send_keys("k", Keys.BACKSPACE)
+    assert len(page.find_elements("css selector", names)) == every
+
+
+@pytest.mark.parametrize("page", ["gan"], indirect=True)
+@pytest.mark.parametrize("kind", ["glossary.html#term-", "bibliography.html#", "#equation-"])
+def test_a_link_shows_what_it_stands_for_under_the_keyboard(page, kind):
+    link = page.find_element("css selector", f'.bd-article a.reference[href*="{kind}"]')
+    page.execute_script("arguments[0].focus({focusVisible: true})", link)
+    box = wait(page).until(lambda d: d.find_elements("css selector", ".preview"))[0]
+    assert len(box.get_property("textContent")) > 20
+    assert link.get_attribute("aria-describedby") == box.get_attribute("id")
+    assert link.get_attribute("title") in (None, "")
+    link.send_keys(Keys.ESCAPE)
+    assert not page.find_elements("css selector", ".preview")

@@ -191,7 +191,7 @@ def rows() -> Iterator[str]:
         if group["page"] not in known:
             yield "The chapter is in preparation.\n"
         yield "```{table}\n:class: equation-index\n"
-        yield "| id | statement and slide | derivation, functions, tests |\n|---|---|---|"
+        yield "| id | statement, place in the talk | derivation, functions, tests |\n|---|---|---|"
         for key, entry in group["equations"].items():
             errata = [_link(x, f"errata.html#{x.lower()}") for x in entry.get("errata", [])]
             where = place(key, entry, group["page"])

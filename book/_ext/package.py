@@ -20,20 +20,23 @@ import equations
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-ROLE = re.compile(r"[,:]?\s*(?:[,:]\s*)?:math:`[^`]*`")
+APART = re.compile(r"[,:]\s*:math:`[^`]*`")
+WITHIN = re.compile(r":math:`([^`]*)`")
 
 
 def gist(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
-    """The first line of a docstring, without its formula."""
-    text = (ast.get_docstring(node) or "").split("\n\n")[0]
-    return ROLE.sub("", " ".join(text.split())).replace("`", "").strip()
+    """The first line of a docstring as HTML, without a formula that only repeats it."""
+    text = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+    text = escape(APART.sub("", text).rstrip(":"), quote=False)
+    formula = r'<span class="math notranslate nohighlight">\\(\1\\)</span>'
+    return WITHIN.sub(formula, text).replace("`", "")
 
 
 def entry(module: str, name: str, node: ast.FunctionDef | ast.ClassDef) -> str:
     """A line of the index: a name that leads to its place, and what it is."""
     short = name.removeprefix(f"gannotes.{module}.")
     link = f'<a class="reference internal" href="{equations.home(name)}">'
-    return f"<li>{link}<code>{short}</code></a> {escape(gist(node))}</li>"
+    return f"<li>{link}<code>{short}</code></a> {gist(node)}</li>"
 
 
 def listing(module: str) -> str:
@@ -46,7 +49,7 @@ def listing(module: str) -> str:
     count = f"{len(names)} name{'s' * (len(names) != 1)}"
     inner = f"<details><summary>{count}</summary><ul>{lines}</ul></details>" if names else ""
     link = f'<a class="reference internal" href="api/{module}.html"><code>{module}</code></a>'
-    return f'<div class="api-module"><p>{link} {escape(gist(tree))}</p>{inner}</div>'
+    return f'<div class="api-module"><p>{link} {gist(tree)}</p>{inner}</div>'
 
 
 class Index(SphinxDirective):
