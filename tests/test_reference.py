@@ -113,7 +113,7 @@ def test_the_index_of_the_package_is_filtered_by_what_is_typed(page):
     assert len(page.find_elements("css selector", names)) == every
 
 
-@pytest.mark.parametrize("page", ["gan"], indirect=True)
+@pytest.mark.parametrize("page", ["evaluation"], indirect=True)
 @pytest.mark.parametrize("kind", ["glossary.html#term-", "bibliography.html#", "#equation-"])
 def test_a_link_shows_what_it_stands_for_under_the_keyboard(page, kind):
     link = page.find_element("css selector", f'.bd-article a.reference[href*="{kind}"]')
