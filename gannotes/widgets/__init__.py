@@ -9,6 +9,7 @@ from gannotes.widgets.code_interpolator import CodeInterpolator
 from gannotes.widgets.critic_explorer import CriticExplorer
 from gannotes.widgets.divergence_explorer import DivergenceExplorer
 from gannotes.widgets.domain_translator import DomainTranslator
+from gannotes.widgets.film_player import FilmPlayer
 from gannotes.widgets.latent_explorer import LatentExplorer
 from gannotes.widgets.latent_map import LatentMap
 from gannotes.widgets.live_training import LiveTraining
@@ -19,6 +20,7 @@ __all__ = [
     "CriticExplorer",
     "DivergenceExplorer",
     "DomainTranslator",
+    "FilmPlayer",
     "LatentExplorer",
     "LatentMap",
     "LiveTraining",
