@@ -9,7 +9,7 @@ import { fit } from "./fit.js";
 import { clamp, number, roundUp, spread } from "./numbers.js";
 import { prefersStill, walk } from "./walk.js";
 
-const ALPHAS = [-2, 3], STEP = 0.05, SPEED = 1, TENTH = Math.log(10), COARSE = lattice(601, 8); // speed: alpha a second
+const ALPHAS = [-2, 3], STEP = 0.05, SPEED = 1, TENTH = Math.log(10), QUICK = { grid: lattice(301, 6), tolerance: 1e-5 }; // speed: alpha a second
 const METERS = [["missed", "missed: data where q < p/10", "--gn-p"], ["madeUp", "made up: samples where p < q/10", "--gn-q"]];
 const total = (width) => clamp(0.66 * width, 250, 400);
 
@@ -17,7 +17,7 @@ const total = (width) => clamp(0.66 * width, 250, 400);
 export function turn(p, q, a, b, passed = () => {}) {
   const count = Math.max(1, Math.ceil(Math.abs(b - a) / STEP - 1e-9));
   for (let i = 1; i <= count; i++) {
-    const at = i === count ? b : a + ((b - a) * i) / count, next = fit(alphaRow(at), p, q, { grid: COARSE, reaches: [0.05] }).q;
+    const at = i === count ? b : a + ((b - a) * i) / count, next = fit(alphaRow(at), p, q, { ...QUICK, reaches: [0.05] }).q;
     passed(at, next, Math.abs(next.means[0] - q.means[0]) > 0.5);
     q = next;
   }
@@ -90,7 +90,7 @@ function render({ model, el }) {
   const begin = (p) => {
     sweep.end();
     trail = [];
-    const { a, q } = origin, start = fit(alphaRow(ALPHAS[1]), p, q, { grid: COARSE }).q;
+    const { a, q } = origin, start = fit(alphaRow(ALPHAS[1]), p, q, QUICK).q;
     trail.push([ALPHAS[1], start.means[0]]);
     const last = turn(p, start, ALPHAS[1], a, note);
     jumped = "";
