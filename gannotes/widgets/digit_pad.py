@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gannotes import checks
 from gannotes.widgets import encoded
 from gannotes.widgets.bundle import bundle
-from gannotes.widgets.network import image_network, number_network
+from gannotes.widgets.network import called, image_network, number_network
 
 _HERE = Path(__file__).parent
 
@@ -112,8 +112,10 @@ class DigitPad(anywidget.AnyWidget):
         count = len(examples) if isinstance(examples, Tensor) and examples.ndim == 4 else 0
         if not 1 <= count <= 24:
             raise ValueError(f"examples: expected 1 to 24 images (M, 1, h, w), got {count}")
-        own, _ = encoded.classes(kinds, count, classes, 10)
-        packed = encoded.pixels(examples, size, (0.0, 1.0), count, 8)
+        with called("kinds", "labels"):
+            own, _ = encoded.classes(kinds, count, classes, 10)
+        with called("examples", "images"):
+            packed = encoded.pixels(examples, size, (0.0, 1.0), count, 8)
         checks.count("example", example, 0, count - 1)
         checks.positive("pen", pen, size[2] / 4)
         checks.count("margin", margin, 0, (min(size[1:]) - 1) // 2)

@@ -94,7 +94,7 @@ def image_network(
         "layers", "weights", "size" (channels, height, width) and "limits", the range of its values.
     """
     shape = sized(shape)
-    with _called(argument):
+    with called(argument):
         layers, size = fold(G, inputs)
         weights = pack(layers, dtype)
         if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
@@ -130,7 +130,7 @@ def number_network(
     Returns:
         "layers" and "weights".
     """
-    with _called(argument):
+    with called(argument):
         layers, size = fold(G, inputs)
         weights = pack(layers, dtype)
         if size != (outputs,):
@@ -139,13 +139,13 @@ def number_network(
 
 
 @contextmanager
-def _called(argument: str) -> Iterator[None]:
-    """Errors about `G` get the argument's own name."""
+def called(argument: str, instead_of: str = "G") -> Iterator[None]:
+    """Errors about `G`, or another name, get the argument's own name."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        if str(error).startswith("G:"):
-            error.args = (f"{argument}{str(error)[1:]}",)
+        if str(error).startswith(f"{instead_of}:"):
+            error.args = (f"{argument}{str(error).removeprefix(instead_of)}",)
         raise
 
 
