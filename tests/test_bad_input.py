@@ -363,7 +363,7 @@ points    z            widgets.DigitPad(coder, painter, reader, @, labels, pictu
 labels    labels       widgets.DigitPad(coder, painter, reader, xy, @, pictures, labels)
 tensor    examples     widgets.DigitPad(coder, painter, reader, xy, labels, @, labels)
 labels    kinds        widgets.DigitPad(coder, painter, reader, xy, labels, pictures, @)
-length    example      widgets.DigitPad(coder, painter, reader, xy, labels, pictures, labels, example=@)
+length    example      widgets.DigitPad(*digits, example=@)
 interval  limits       widgets.GeneratorBender(p, limits=@)
 once      x            widgets.GeneratorBender(p, torch.full((9,), nan))
 number    a            widgets.AlphaDial(p, a=@)
@@ -525,6 +525,9 @@ MAKE = {
     "painter": lambda w: nn.Sequential(nn.Linear(2, 16), nn.Sigmoid(), nn.Unflatten(-1, (1, 4, 4))),
     "coder": lambda w: nn.Sequential(nn.Flatten(), nn.Linear(16, 4)),
     "reader": lambda w: nn.Sequential(nn.Flatten(), nn.Linear(16, 3)),
+    "digits": lambda w: tuple(
+        w[name] for name in ("coder", "painter", "reader", "xy", "labels", "pictures", "labels")
+    ),
     "blur": lambda w: nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid()),
     "ax": lambda w: Figure().subplots(),
     "critic": lambda w: nets.critic(2, 4),

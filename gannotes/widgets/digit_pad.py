@@ -117,7 +117,7 @@ class DigitPad(anywidget.AnyWidget):
         with called("examples", "images"):
             packed = encoded.pixels(examples, size, (0.0, 1.0), count, 8)
         checks.count("example", example, 0, count - 1)
-        checks.positive("pen", pen, size[2] / 4)
+        checks.positive("pen", pen, size[2] / 2)
         checks.count("margin", margin, 0, (min(size[1:]) - 1) // 2)
         checks.texts(title=title)
         area = size[1] * size[2]
