@@ -126,6 +126,32 @@ def positive(name: str, x: Any, most: float = math.inf) -> float:
     return _real(name, x, lambda v: 0 < v <= most, "a positive and finite number", wanted)
 
 
+def weight(name: str, x: Any) -> Any:
+    """The weight of a term, or a tensor of weights: none is negative.
+
+    Args:
+        name: what the error calls the argument.
+        x: the argument.
+
+    Returns:
+        `x`.
+
+    Raises:
+        TypeError: if it is neither a number nor a floating-point tensor.
+        ValueError: if a weight is negative or not finite.
+
+    Example:
+        >>> weight("lam", -1)
+        Traceback (most recent call last):
+        ValueError: lam: expected a number of at least 0, got -1
+    """
+    if not isinstance(x, Tensor):
+        return number(name, x, low=0)
+    if not (floating(name, x, finite=True) >= 0).all():
+        raise ValueError(f"{name}: expected weights of at least 0, got {x.tolist()}")
+    return x
+
+
 def interval(name: str, ends: Any) -> tuple[float, float]:
     """Two finite numbers in order, `low < high`.
 
@@ -402,6 +428,34 @@ def one_per_point(name: str, v: Any, x: Tensor) -> Any:
             f"{name}: expected one number per point, {hint}, got shape {tuple(v.shape)}"
         )
     return v
+
+
+def applied(name: str, net: Any, *inputs: Tensor) -> Any:
+    """What a network makes of its inputs, whose sizes may not be those that it was made for.
+
+    Args:
+        name: what the error blames: the data that came from outside, or else the network.
+        net: the network.
+        *inputs: what it is given.
+
+    Returns:
+        `net(*inputs)`.
+
+    Raises:
+        ValueError: if torch cannot compute it; what torch said follows.
+
+    Example:
+        >>> applied("x", torch.nn.Linear(2, 1), torch.zeros(8, 3))
+        Traceback (most recent call last):
+        ValueError: x: expected what fits the network, got shape (8, 3), torch.float32 (mat1 and...)
+    """
+    try:
+        return net(*inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, IndexError) as error:
+        came = "; ".join(f"shape {tuple(x.shape)}, {x.dtype}" for x in inputs)
+        raise ValueError(f"{name}: expected what fits the network, got {came} ({error})") from error
 
 
 def law_of(name: str, law: Any, x: Tensor) -> Any:

@@ -664,4 +664,5 @@ def adaptive(q: Distribution) -> Distribution:
         >>> adaptive(standard_normal(2)).event_shape
         torch.Size([2])
     """
+    checks.laws(q=q)
     return gaussian_fit(q.sample(Size((32,))))

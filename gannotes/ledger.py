@@ -121,7 +121,7 @@ def rho(order: Order, run: Sequence[float] | None = None) -> float:
     Slide: beyond the deck (the ledger).
 
     Example:
-        >>> rho(Order("", [1, 2, 3], [[5.0, 6.0, 9.0]]))
+        >>> round(rho(Order("", [1, 2, 3], [[5.0, 6.0, 9.0]])), 6)
         1.0
     """
     ours = means(order) if run is None else run

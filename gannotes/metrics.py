@@ -646,6 +646,10 @@ def gaussian_frechet(
         >>> gaussian_frechet(torch.zeros(2), one, torch.tensor([3.0, 0.0]), 4 * one)
         tensor(11., dtype=torch.float64)
     """
+    checks.floating("mean_p", mean_p, "d", finite=True)
+    checks.floating("mean_q", mean_q, f"{len(mean_p)}", finite=True)
+    for name, covariance in (("covariance_p", covariance_p), ("covariance_q", covariance_q)):
+        checks.floating(name, covariance, f"{len(mean_p)} {len(mean_p)}", finite=True)
     A, C = covariance_p.double(), covariance_q.double()
     values, vectors = torch.linalg.eigh(A)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.mT

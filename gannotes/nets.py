@@ -428,7 +428,7 @@ def varied_critic(channels: int = 32, size: int = 8) -> nn.Sequential:
         >>> varied_critic(8)(torch.zeros(16, 1, 28, 28)).shape
         torch.Size([16])
     """
-    wide = 2 * channels
+    wide = 2 * checks.count("channels", channels, most=4096)
     return nn.Sequential(
         nn.Conv2d(1, channels, 4, stride=2, padding=1),
         leaky_relu(),

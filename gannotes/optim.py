@@ -11,7 +11,7 @@ gradient.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 import torch
@@ -104,20 +104,21 @@ def descend_ascend(theta: Optimizer, phi: Optimizer, objective: Tensor) -> Tenso
     return objective.detach()
 
 
-def owners(K: int = 1, **players: Sequence[Any]) -> None:
-    r"""Refuse optimisers that do not own their player, before anything moves.
+def owners(K: int = 1, **players: Any) -> None:
+    r"""Refuse optimisers that do not own their player, and weights that are none, before any move.
 
     An optimiser must own a parameter of its player, and none that is another player's alone: two
     of them that were exchanged, or one for everybody, would train nonsense without a word.
 
     Args:
         K: a number of moves, a positive integer.
-        **players: by their letters, an optimiser and the networks whose parameters it moves.
+        **players: by their letters, an optimiser and the networks whose parameters it moves; or
+            the weight of a term, a number or a tensor of numbers.
 
     Raises:
-        TypeError: if an optimiser is none, or `K` no integer.
+        TypeError: if an optimiser is none, `K` no integer, or a weight no number.
         ValueError: if it owns nothing of its player or something of another's, if it was made with
-            `maximize=True`, or if `K` is not positive.
+            `maximize=True`, if `K` is not positive, or a weight negative or not finite.
 
     Example:
         >>> G, D = torch.nn.Linear(2, 1), torch.nn.Linear(1, 1)
@@ -128,6 +129,8 @@ def owners(K: int = 1, **players: Sequence[Any]) -> None:
         ValueError: theta: expected an optimiser of its own player, got one of phi's parameters
     """
     checks.count("K", K)
+    for name in [name for name, player in players.items() if not isinstance(player, tuple)]:
+        checks.weight(name, players.pop(name))
     owned = {
         name: {id(p) for network in networks for p in network.parameters()}
         for name, (_, *networks) in players.items()

@@ -400,7 +400,8 @@ def contact_sheet(images: Tensor, path: Path, columns: int = 10, scale: int = 3)
         scale: side of a square.
 
     Raises:
-        ValueError: the shape is no image's.
+        TypeError: if an argument has the wrong type.
+        ValueError: if the shape is no image's, or a number is not positive.
 
     Example:
         >>> import tempfile
@@ -409,7 +410,10 @@ def contact_sheet(images: Tensor, path: Path, columns: int = 10, scale: int = 3)
         ...     plt.imread(Path(folder) / "sheet.png").shape[:2]
         (171, 867)
     """
-    sheet = _sheet(images, None, min(columns, len(images)), 1)
+    checks.kind("path", path, str, Path, wanted="a path")
+    checks.count("scale", scale, most=100)
+    columns = min(checks.count("columns", columns), len(checks.kind("images", images, Tensor)))
+    sheet = _sheet(images, None, columns, 1)
     sheet = sheet.repeat(scale, 0).repeat(scale, 1)
     plt.imsave(path, sheet.repeat(4 - sheet.shape[-1], -1)[..., :3])
 

@@ -294,7 +294,7 @@ def test_the_rate_is_constant_and_then_falls_to_zero():
     assert rates[150] == pytest.approx(1e-4)
     assert rates[200] == 0
     assert np.ptp(np.diff(rates[100:])) < 1e-12
-    with pytest.raises(ValueError, match="^decay: expected a positive number, got 0"):
+    with pytest.raises(ValueError, match="^decay: expected an integer of at least 1, got 0"):
         linear_decay(1, 0)
 
 

@@ -383,7 +383,7 @@ def test_the_divergence_between_bases_is_torchs():
         *((partial(corners, 2, sd), "sd") for sd in (0.0, -1.0, math.nan, "1")),
         (partial(corners, 40), "d"),
         *((partial(codes, (3,), n), "continuous") for n in (-1, 1.5, None)),
-        (partial(codes, (0,)), "K"),
+        (partial(codes, (0,)), "categorical"),
         *((partial(Code, nn.Identity(), (3,), n), "continuous") for n in (-1, 1.5)),
         *((partial(Code, nn.Identity(), (n,)), "categorical") for n in (0, 2.5)),
         *((partial(Code, nn.Identity(), (3,), 1, f), "floor") for f in (-1, math.nan, "0")),

@@ -167,8 +167,12 @@ def test_an_untrained_critic_never_exceeds_the_divergence(name):
     """16 critics at once, on samples so large that chance is small beside the gap."""
     torch.manual_seed(0)
     p, q, x, z = two_normals()
-    model = FGAN(Affine(0.3, 1.1, ""), nets.critic(1, 16, replicas=16), None, ROWS[name]).double()
-    model.p_0 = Replay(z.expand(16, -1, -1))
+    model = FGAN(
+        Affine(0.3, 1.1, ""),
+        nets.critic(1, 16, replicas=16),
+        Replay(z.expand(16, -1, -1)),
+        ROWS[name],
+    ).double()
     nodes = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
     truth = ROWS[name](p.log_prob(nodes), q.log_prob(nodes), 0.001)
     value = model.value(x.expand(16, -1, -1))

@@ -29,7 +29,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
-from gannotes.checks import floating, kind, laws, networks, one_per_point, shaped, size
+from gannotes.checks import applied, floating, kind, laws, networks, one_per_point, shaped, size
 from gannotes.optim import ascend, owners
 
 
@@ -104,7 +104,7 @@ class ALI(nn.Module):
         Returns:
             Data of the same shape.
         """
-        return self.decoder(self.encoder(x).rsample()).rsample()
+        return self.decoder(self._posterior(x).rsample()).rsample()
 
     def value(self, x: Tensor, flip: bool = False) -> Tensor:
         r"""The bound on a batch of pairs, :math:`\hat V`; flipped, with the two joints swapped.
@@ -124,12 +124,18 @@ class ALI(nn.Module):
             ValueError: if a sampler draws another shape than that of the data or of `p_0`, or if
                 `D` does not give one number per pair.
         """
-        q = kind("encoder", self.encoder(floating("x", x)), Distribution)
+        q = self._posterior(x)
         z_q, z = q.rsample(), self.p_0.sample(q.batch_shape)
-        x_p = kind("decoder", self.decoder(z), Distribution).rsample()
+        x_p = self._likelihood(z).rsample()
         v_q = one_per_point("D", self.D(x, shaped("encoder", z_q, z.shape)), x)
         v_p = self.D(shaped("decoder", x_p, x.shape), z)
         return self.bound(v_p, v_q) if flip else self.bound(v_q, v_p)
+
+    def _posterior(self, x: Tensor) -> Distribution:
+        return kind("encoder", applied("x", self.encoder, floating("x", x)), Distribution)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        return kind("decoder", applied("decoder", self.decoder, z), Distribution)
 
 
 def step(
@@ -196,11 +202,11 @@ def step_regularised(
     Returns:
         The critic's value less the penalties, before its move.
     """
-    z = ali.p_0.sample(x.shape[:-1])
-    x_p, z_q = ali.decoder(z).rsample(), ali.encoder(x).rsample()
-
-    v_q, R_1 = _squared_gradient(ali.D, x, z_q)
-    v_p, R_2 = _squared_gradient(ali.D, x_p, z)
+    owners(theta_phi=(theta_phi, ali.decoder, ali.encoder), omega=(omega, ali.D), gamma=gamma)
+    z = ali.p_0.sample(floating("x", x).shape[:-1])
+    x_p, z_q = ali._likelihood(z).rsample(), ali._posterior(x).rsample()
+    v_q, R_1 = _squared_gradient(ali.D, x, shaped("encoder", z_q, z.shape))
+    v_p, R_2 = _squared_gradient(ali.D, shaped("decoder", x_p, x.shape), z)
     penalised = ascend(omega, ali.bound(v_q, v_p) - gamma / 2 * (R_1 + R_2))
     ascend(theta_phi, ali.bound(ali.D(x_p, z), ali.D(x, z_q)))
     return {"value": penalised}

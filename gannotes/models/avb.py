@@ -35,6 +35,7 @@ from torch.optim import Optimizer
 
 from gannotes.bounds import bernoulli
 from gannotes.checks import (
+    applied,
     count,
     floating,
     kind,
@@ -87,6 +88,8 @@ class AVB(nn.Module):
         contrast: Contrast | None = None,
     ) -> None:
         networks(encoder=encoder, decoder=decoder, r=r)
+        if contrast is not None:
+            networks(contrast=contrast)
         laws(p_0=p_0)
         super().__init__()
         self.encoder = encoder
@@ -146,8 +149,9 @@ class AVB(nn.Module):
         Raises:
             ValueError: if `r` does not give one number per point.
         """
+        floating("x", x)
         if r_alpha is None:
-            return one_per_point("r", self.r(z, x), z)
+            return one_per_point("r", applied("r", self.r, floating("z", z), x), z)
         known = r_alpha.log_prob(z) - self.p_0.log_prob(z)
         return one_per_point("r", self.r((z - r_alpha.mean) / r_alpha.stddev, x), z) + known
 
@@ -215,13 +219,16 @@ class AVB(nn.Module):
         return bernoulli(v_q, v_0).mean(0)
 
     def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        p = law_of("decoder", self.decoder(z), x)
+        made = applied("decoder", self.decoder, floating("z", z))
+        p = law_of("decoder", made, floating("x", x))
         return one_per_point("decoder", p.log_prob(x), z)
 
     def _posterior(self, x: Tensor, N_z: int) -> Distribution:
         count("N_z", N_z)
         law = "a network that returns a Distribution, as distributions.Implicit does"
-        return kind("encoder", self.encoder(floating("x", x)), Distribution, wanted=law)
+        return kind(
+            "encoder", applied("x", self.encoder, floating("x", x)), Distribution, wanted=law
+        )
 
     def _codes(self, q: Distribution, x: Tensor, N_z: int) -> torch.Size:
         """The shape of its samples: for each point, events as the base has them."""

@@ -155,6 +155,7 @@ class CycleGAN(nn.Module):
         self.bound = bound
         self.past_X = nn.Identity() if past_X is None else past_X
         self.past_Y = nn.Identity() if past_Y is None else past_Y
+        checks.networks(past_X=self.past_X, past_Y=self.past_Y)
         dims_X, dims_Y = data_dims if isinstance(data_dims, tuple) else (data_dims, data_dims)
         self.data_dims = checks.count("data_dims", dims_X), checks.count("data_dims", dims_Y)
 
@@ -176,8 +177,8 @@ class CycleGAN(nn.Module):
         """
         dims_X, dims_Y = self.data_dims
         n, m = checks.floating("x", x).ndim - dims_X, checks.floating("y", y).ndim - dims_Y
-        y_made = checks.shaped("G", self.G(x), x.shape[:n] + y.shape[m:])
-        return y_made, checks.shaped("F", self.F(y), y.shape[:m] + x.shape[n:])
+        y_made = checks.shaped("G", checks.applied("x", self.G, x), x.shape[:n] + y.shape[m:])
+        return y_made, checks.shaped("F", checks.applied("y", self.F, y), y.shape[:m] + x.shape[n:])
 
     def value(
         self, x: Tensor, y: Tensor, y_made: Tensor, x_made: Tensor, flip: bool = False
@@ -204,6 +205,8 @@ class CycleGAN(nn.Module):
         Raises:
             ValueError: if a critic does not give one number per point, or per patch and point.
         """
+        for name, z in {"x": x, "y": y, "y_made": y_made, "x_made": x_made}.items():
+            checks.floating(name, z)
         dims_X, dims_Y = self.data_dims
         game_Y = self._game("D_Y", y, y_made, dims_Y, flip)
         return game_Y + self._game("D_X", x, x_made, dims_X, flip)
@@ -222,7 +225,9 @@ class CycleGAN(nn.Module):
         Returns:
             The loss, summed over the dimensions of the data, `()` or one per replica `(S,)`.
         """
-        return cycle(x, self.F(y_made), y, self.G(x_made), self.data_dims)
+        x_cycled = checks.applied("y_made", self.F, checks.floating("y_made", y_made))
+        y_cycled = checks.applied("x_made", self.G, checks.floating("x_made", x_made))
+        return cycle(x, x_cycled, y, y_cycled, self.data_dims)
 
     def identity(self, x: Tensor, y: Tensor) -> Tensor:
         r"""Leave alone what is there already: :math:`E_y \|G(y) - y\|_1 + E_x \|F(x) - x\|_1`.
@@ -238,7 +243,9 @@ class CycleGAN(nn.Module):
         Returns:
             The loss, summed over the dimensions of the data, `()` or one per replica `(S,)`.
         """
-        return cycle(x, self.F(x), y, self.G(y), self.data_dims)
+        x_kept = checks.applied("x", self.F, checks.floating("x", x))
+        y_kept = checks.applied("y", self.G, checks.floating("y", y))
+        return cycle(x, x_kept, y, y_kept, self.data_dims)
 
     def _game(self, name: str, data: Tensor, made: Tensor, dims: int, flip: bool) -> Tensor:
         """The bound in one domain. Patches lead `(P, ..., N)`, so that they are averaged first."""
@@ -280,7 +287,7 @@ def step(
         ValueError: if an optimiser does not own its players, or a network returns another shape;
             nothing has moved.
     """
-    owners(theta=(theta, cyclegan.G, cyclegan.F), phi=(phi, cyclegan.D_X, cyclegan.D_Y))
+    owners(theta=(theta, cyclegan.G, cyclegan.F), phi=(phi, cyclegan.D_X, cyclegan.D_Y), lam=lam)
     y_made, x_made = cyclegan.translate(x, y)
     loss = cyclegan.cycle(x, y, y_made, x_made)
     ascend(theta, cyclegan.value(x, y, y_made, x_made, flip=True) - lam * loss)

@@ -23,7 +23,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import variational
-from gannotes.checks import floating, laws, networks, one_per_point, shaped, size
+from gannotes.checks import applied, floating, laws, networks, one_per_point, shaped, size
 from gannotes.divergences import FDivergence
 from gannotes.optim import ascend, descend, descend_ascend, owners
 
@@ -70,7 +70,7 @@ class FGAN(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        return self.G(self.p_0.sample(size("n", n)))
+        return applied("G", self.G, self.p_0.sample(size("n", n)))
 
     def value(self, x: Tensor, flip: bool = False) -> Tensor:
         r"""The bound on a batch, :math:`\hat L(\theta, \omega)`; flipped, with the samples swapped.
@@ -90,7 +90,7 @@ class FGAN(nn.Module):
             ValueError: if `V` does not give one number per point, or if `G` makes samples of
                 another shape than the data.
         """
-        v_p = one_per_point("V", self.V(floating("x", x)), x)
+        v_p = one_per_point("V", applied("x", self.V, floating("x", x)), x)
         v_q = self.V(shaped("G", self.sample(v_p.shape), x.shape))
         return self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
 
@@ -108,7 +108,8 @@ class FGAN(nn.Module):
         Returns:
             Booleans `(..., N)`.
         """
-        t = self.f.activation(self.V(x))
+        v = one_per_point("V", applied("x", self.V, floating("x", x)), x)
+        t = self.f.activation(v)
         return t > self.f.f_prime(torch.ones_like(t))
 
 

@@ -22,7 +22,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli
-from gannotes.checks import floating, laws, networks, one_per_point, shaped, size
+from gannotes.checks import applied, floating, laws, networks, one_per_point, shaped, size
 from gannotes.optim import ascend, descend, owners
 
 
@@ -71,7 +71,7 @@ class GAN(nn.Module):
             Samples `(n, *data)`.
         """
         z = self.p_0.sample(size("n", n))
-        return self.G(z) if u is None else self.G(z, u)
+        return applied("G", self.G, z) if u is None else applied("G", self.G, z, u)
 
     def value(self, x: Tensor, flip: bool = False, u: Tensor | None = None) -> Tensor:
         r"""The bound on a batch, :math:`\hat V`; flipped, with data and generated samples swapped.
@@ -92,9 +92,9 @@ class GAN(nn.Module):
             ValueError: if `D` does not give one number per point, or if `G` makes samples of
                 another shape than the data.
         """
-        v_p = self.D(floating("x", x)) if u is None else self.D(floating("x", x), u)
-        x_q = shaped("G", self.sample(one_per_point("D", v_p, x).shape, u), x.shape)
-        v_q = self.D(x_q) if u is None else self.D(x_q, u)
+        labels = () if u is None else (u,)
+        v_p = one_per_point("D", applied("x", self.D, floating("x", x), *labels), x)
+        v_q = self.D(shaped("G", self.sample(v_p.shape, u), x.shape), *labels)
         return self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
 
 
@@ -169,7 +169,7 @@ def step_regularised(
         >>> list(step_regularised(gan, torch.randn(32, 1), theta, phi, gamma=1.0))
         ['value']
     """
-    owners(theta=(theta, gan.G), phi=(phi, gan.D))
+    owners(theta=(theta, gan.G), phi=(phi, gan.D), gamma=gamma)
     v_p, R_1 = squared_gradient(gan.D, x)
     v_q, R_2 = squared_gradient(gan.D, shaped("G", gan.sample(v_p.shape), x.shape))
     penalised = ascend(phi, gan.bound(v_p, v_q) - gamma / 2 * (R_1 + R_2))
@@ -200,7 +200,7 @@ def squared_gradient(D: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         9.0
     """
     x = floating("x", x).detach().requires_grad_()
-    v = one_per_point("D", D(x), x)
+    v = one_per_point("D", applied("x", D, x), x)
     (gradient,) = torch.autograd.grad(v.sum(), x, create_graph=True)
     return v, gradient.flatten(v.ndim).square().sum(-1).mean(-1)
 
@@ -234,7 +234,7 @@ def penalise(D: nn.Module, x: Tensor, phi: Optimizer, gamma: float) -> Tensor:
         >>> penalise(D, torch.randn(5, 2), phi, gamma=1.0), D[0].weight.tolist()
         (tensor(9.), [[2.700000047683716, 2.700000047683716]])
     """
-    owners(phi=(phi, D))
+    owners(phi=(phi, D), gamma=gamma)
     return descend(phi, gamma / 2 * squared_gradient(D, x)[1])
 
 
@@ -256,7 +256,7 @@ def step_shared(gan: GAN, x: Tensor, theta: Optimizer, phi: Optimizer) -> dict[s
         {'value': tensor(-1...)}
     """
     owners(theta=(theta, gan.G), phi=(phi, gan.D))
-    v_p = one_per_point("D", gan.D(x), x)
+    v_p = one_per_point("D", applied("x", gan.D, floating("x", x)), x)
     x_q = shaped("G", gan.sample(v_p.shape), x.shape)
     value = ascend(phi, gan.bound(v_p, gan.D(x_q)))
     ascend(theta, gan.bound(gan.D(x_q), v_p.detach()))

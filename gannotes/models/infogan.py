@@ -30,7 +30,7 @@ from torch.distributions import Distribution
 from torch.optim import Optimizer
 
 from gannotes.bounds import Bound, bernoulli, mutual_information
-from gannotes.checks import count, floating, laws, networks, shaped, size
+from gannotes.checks import applied, count, floating, laws, networks, shaped, size
 from gannotes.optim import ascend, owners
 
 
@@ -108,7 +108,7 @@ class InfoGAN(nn.Module):
         Returns:
             Samples `(..., N, *data)`.
         """
-        return self.G(torch.cat([z, c], -1))
+        return self.G(torch.cat([floating("z", z), floating("c", c)], -1))
 
     def sample(self, n: int | tuple[int, ...]) -> Tensor:
         r"""Draw :math:`x' = G_\theta(z, c)`.
@@ -134,7 +134,7 @@ class InfoGAN(nn.Module):
         Returns:
             A law of batch shape `(..., N)` and event shape `(k_c,)`.
         """
-        return self.Q(self.trunk(x))
+        return self.Q(applied("x", self.trunk, floating("x", x)))
 
     def objectives(self, x: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
         r"""The value :math:`\hat V` and the bound :math:`\hat L_{MI}`, on the same samples.
@@ -160,7 +160,9 @@ class InfoGAN(nn.Module):
         """
         batch = floating("x", x).shape[: x.ndim - self.data_dims]
         z, c = self.draw(batch)
-        both = torch.cat([x, shaped("G", self.generate(z, c), x.shape)], len(batch) - 1)
+        both = torch.cat(
+            [x, shaped("G", applied("G", self.generate, z, c), x.shape)], len(batch) - 1
+        )
         h_p, h_q = self.trunk(both).chunk(2, -2)
         v_p, v_q = shaped("D", self.D(h_p), batch), self.D(h_q)
         value = self.bound(v_q, v_p) if flip else self.bound(v_p, v_q)
@@ -199,7 +201,8 @@ def step(
         ValueError: if an optimiser does not own its player, or a network returns another shape;
             nothing has moved.
     """
-    owners(theta=(theta, infogan.G), phi_eta=(phi_eta, infogan.trunk, infogan.D, infogan.Q))
+    readers = infogan.trunk, infogan.D, infogan.Q
+    owners(theta=(theta, infogan.G), phi_eta=(phi_eta, *readers), lam=lam)
     value, information = infogan.objectives(x)
     ascend(phi_eta, value + (lam * information).sum(-1))
     flipped, readable = infogan.objectives(x, flip=True)

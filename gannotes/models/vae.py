@@ -26,7 +26,17 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 from torch.optim import Optimizer
 
-from gannotes.checks import count, floating, kind, law_of, laws, networks, one_per_point, size
+from gannotes.checks import (
+    applied,
+    count,
+    floating,
+    kind,
+    law_of,
+    laws,
+    networks,
+    one_per_point,
+    size,
+)
 from gannotes.optim import ascend, owners
 
 Divergence = Callable[[Distribution, Distribution, Tensor], Tensor]
@@ -49,6 +59,7 @@ def analytic_kl(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
         Nats, `(..., N)`.
 
     Raises:
+        TypeError: if a law is none.
         NotImplementedError: if torch knows no closed form for the pair; use `sampled_kl`.
 
     Example:
@@ -56,6 +67,7 @@ def analytic_kl(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
         >>> analytic_kl(standard_normal(2), standard_normal(2), torch.zeros(0))
         tensor(0.)
     """
+    laws(q=q, p_0=p_0)
     return kl_divergence(q, p_0)
 
 
@@ -76,12 +88,16 @@ def sampled_kl(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
     Returns:
         Nats, `(..., N)`; may be negative.
 
+    Raises:
+        TypeError: if a law is none, or `z` no floating-point tensor.
+
     Example:
         >>> from gannotes.distributions import standard_normal
         >>> sampled_kl(standard_normal(2), standard_normal(2), torch.ones(3, 2))
         tensor(0.)
     """
-    return (q.log_prob(z) - p_0.log_prob(z)).mean(0)
+    laws(q=q, p_0=p_0)
+    return (q.log_prob(floating("z", z)) - p_0.log_prob(z)).mean(0)
 
 
 class VAE(nn.Module):
@@ -242,14 +258,15 @@ class VAE(nn.Module):
         return torch.logsumexp(self.log_joint(x, z) - q.log_prob(z), 0) - math.log(N_z)
 
     def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        p = law_of("decoder", self.decoder(z), x)
+        made = applied("decoder", self.decoder, floating("z", z))
+        p = law_of("decoder", made, floating("x", x))
         return one_per_point("decoder", p.log_prob(x), z)
 
     def _posterior(self, x: Tensor, N_z: int) -> Distribution:
         """The encoder's law: one for each point, of events as the base has them."""
         count("N_z", N_z)
         law = "a network that returns a Distribution, as distributions.Gaussian does"
-        q = kind("encoder", self.encoder(floating("x", x)), Distribution, wanted=law)
+        q = kind("encoder", applied("x", self.encoder, floating("x", x)), Distribution, wanted=law)
         codes = q.batch_shape + q.event_shape
         wanted = x.shape[: len(q.batch_shape)] + self.p_0.event_shape
         if codes != wanted:

@@ -183,8 +183,10 @@ def find(out: Path) -> list[Run]:
         out: the folder.
 
     Raises:
+        TypeError: if `out` is no path.
         ValueError: if there is no run.
     """
+    checks.kind("out", out, Path)
     found = [_read_or_tell(path.parent) for path in sorted(out.glob("*/seed-*/run.json"))]
     if not found:
         raise ValueError(f"folder: expected one with runs (NAME/seed-K/run.json), got {out}")

@@ -22,6 +22,7 @@ def table(runs: Sequence[Run], minutes: Mapping[str, float] | None = None) -> st
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> from gannotes.runs import find, lay_out
         >>> with tempfile.TemporaryDirectory() as out:
         ...     _ = lay_out(Path(out), "ring_plain", 4)

@@ -141,6 +141,7 @@ def told(path: Path) -> dict[str, Any]:
     Args:
         path: the safetensors file.
     """
+    checks.kind("path", path, str, Path, wanted="a path")
     with safe_open(path, framework="pt") as file:
         return json.loads((file.metadata() or {}).get("about", "{}"))
 

@@ -117,7 +117,7 @@ class LiveTraining(anywidget.AnyWidget):
         >>> from gannotes.models.gan import GAN
         >>> gan = GAN(nets.mlp(2, 8, 2), nets.critic(2, 8), distributions.standard_normal(2))
         >>> LiveTraining(gan, data.ring(), gamma=0.05)
-        LiveTraining(GAN, 163 weights, mixture)
+        LiveTraining(GAN, 75 weights, mixture)
     """
 
     _entry = "live_training.js"
@@ -249,7 +249,7 @@ def _among(*names: str) -> Callable[[Any], bool]:
 _RANGES: dict[str, Callable[[Any], bool]] = {
     "a positive number": lambda v: _number(v) and v > 0,
     "a number from 0": _number,
-    "a whole number above 0": lambda v: _whole(v) and v > 0,
+    "a whole number above 0": lambda v: _whole(v) and 0 < v <= 10**6,
     "a whole number": _whole,
     "a number from 0 and below 1": lambda v: _number(v) and v < 1,
     "True or False": lambda v: isinstance(v, bool),
