@@ -40,6 +40,17 @@ test("WebAssembly runs in node, and bytes that are refused fall back to JavaScri
   assert.equal(kernels(null).name, "js");
 });
 
+test("a notebook sorts the names of networks; their weights stay theirs", () => {
+  for (const [model, spec] of Object.entries(specs)) {
+    const first = game(model), weights = first.weights(), sorted = Object.fromEntries(Object.entries(spec.networks).sort());
+    const again = new Game({ model, ...spec, networks: sorted, weights }, kernels(wasm));
+    for (const name of Object.keys(sorted)) {
+      again.networks[name].parameters.forEach(({ values }, i) => assert.deepEqual([...values], [...first.networks[name].parameters[i].values], `${model} ${name}`));
+    }
+    assert.deepEqual([...again.weights()], [...weights]);
+  }
+});
+
 test("the heap grows under a step that needs more", () => {
   for (const set of [kernels(wasm), plainKernels()]) {
     const made = new Game({ model: "gan", seed: 0, ...specs.gan }, set, { batch: 40000 }), before = set.heap.length;
