@@ -26,7 +26,7 @@ function draw({ p, z, x, limits }, box, context, width, ink) {
   left.line([RANGE[0], ...z, RANGE[1]], [generate(z, x, RANGE[0]), ...x, generate(z, x, RANGE[1])], "--gn-q", 2.5);
   const most = roundUp(Math.min(1.6, 1.04 * Math.max(0.5, ...data, ...model)));
   const right = panel(context, ink, { left: split + 22, right: width - 14, top: 8, bottom, x: [0, most], y: limits });
-  right.frame({ beside: false });
+  right.frame({ bare: true });
   right.cut(() => {
     context.beginPath();
     context.moveTo(right.X(0), right.Y(limits[0]));
