@@ -12,6 +12,7 @@ from gannotes.widgets.digit_pad import DigitPad
 from gannotes.widgets.dirac_explorer import DiracExplorer
 from gannotes.widgets.divergence_explorer import DivergenceExplorer
 from gannotes.widgets.domain_translator import DomainTranslator
+from gannotes.widgets.film_player import FilmPlayer
 from gannotes.widgets.generator_bender import GeneratorBender
 from gannotes.widgets.latent_explorer import LatentExplorer
 from gannotes.widgets.latent_map import LatentMap
@@ -26,6 +27,7 @@ __all__ = [
     "DiracExplorer",
     "DivergenceExplorer",
     "DomainTranslator",
+    "FilmPlayer",
     "GeneratorBender",
     "LatentExplorer",
     "LatentMap",

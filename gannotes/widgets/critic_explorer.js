@@ -25,7 +25,7 @@ function draw(setting, box, context, width, ink) {
   const y = x.map((u) => locate(knots, u).reduce((sum, [i, w]) => sum + w * v[i], 0));
   const gap = x.map((_, i) => Math.max(0, row.integrand(a[i], b[i]) - density[0][i] * row.h(y[i]) + density[1][i] * row.penalty(y[i])));
   const bottom = total(width) - 24, middle = 0.36 * bottom, narrow = width < 480;
-  const sides = { left: narrow ? 34 : 44, right: width - (narrow ? 50 : 56), x: limits };
+  const sides = { left: narrow ? 34 : 44, right: width - (narrow ? 58 : 62), x: limits };
   const upper = panel(context, ink, { ...sides, top: 6, bottom: middle - 8, y: [0, roundUp(1.04 * Math.max(...density[0], ...density[1]))] });
   upper.frame({ below: false });
   upper.fill(x, gap, "--gn-other", 0.3);
