@@ -88,12 +88,12 @@ function readable(svg, box) {
   else narrow(svg, figure, box, width);
 }
 
-// A text is put into place by its own coordinates or by those of a group, and a quarter turn is part of that.
+// A text is put into place by its own coordinates, by a transform of its own or by that of a group, and a quarter turn is part of that.
 function placed(text, figure) {
-  const group = text.closest("g[transform]:not(:scope)"), own = text.hasAttribute("x") && text.getAttribute("x") !== "0";
-  const turned = /rotate\(-?90/.test((group !== figure && group?.getAttribute("transform")) || text.getAttribute("transform") || "");
-  const [x, y] = own ? [text.getAttribute("x"), text.getAttribute("y")] : [0, 0];
-  return { turned, set: (change) => text.setAttribute("transform", own ? `translate(${x} ${y}) ${turned ? "rotate(-90) " : ""}${change} translate(${-x} ${-y})` : change) };
+  const group = text.closest("g[transform]:not(:scope)"), own = text.hasAttribute("x") && text.getAttribute("x") !== "0", before = text.getAttribute("transform") ?? "";
+  const turned = /rotate\(-?90/.test((group !== figure && group?.getAttribute("transform")) || before);
+  const [x, y] = [text.getAttribute("x"), text.getAttribute("y")];
+  return { turned, set: (change) => text.setAttribute("transform", own ? `translate(${x} ${y}) ${turned ? "rotate(-90) " : ""}${change} translate(${-x} ${-y})` : `${before} ${change}`) };
 }
 
 // The picture keeps its shape, each text grows where it stands, and the drawing's frame with it.
