@@ -99,7 +99,7 @@ def write_page(path: Path, *widgets: Any, theme: str = "light", head: str = "") 
 
 
 def _script(kind: str, content: dict[str, Any]) -> str:
-    text = json.dumps(content).replace("</", "<\\/")
+    text = json.dumps(content, sort_keys=True).replace("</", "<\\/")  # as a notebook saves it
     return f'<script type="application/vnd.jupyter.widget-{kind}+json">{text}</script>'
 
 

@@ -25,7 +25,7 @@ from gannotes import distributions as laws
 from gannotes import divergences as dv
 from gannotes.bounds import bernoulli, least_squares, relativistic, variational
 from gannotes.models import gan, vae
-from gannotes.widgets.describe import bound_name, describe, noise, restore, toy
+from gannotes.widgets.describe import NETWORKS, bound_name, describe, noise, restore, toy
 
 ROOT = Path(__file__).parents[1]
 LIVE = ROOT / "gannotes/widgets/live"
@@ -107,6 +107,13 @@ MUTANTS = [
     ),
     ("kernels.js", "g * (1 - y * y)", "g * (1 - y)", "^tanh"),
 ]
+
+
+def test_the_page_takes_the_networks_in_the_order_of_their_description():
+    order = re.search(r"ORDER = \[(.*)\]", (LIVE / "game.js").read_text(encoding="utf-8"))[1]
+    places = json.loads(f"[{order}]")
+    for _, names in NETWORKS.values():
+        assert [name for name in places if name in names] == list(names)
 
 
 @needs_node

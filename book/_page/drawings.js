@@ -12,13 +12,22 @@ const union = (a, b) => {
   return { x, y, width: Math.max(a.x + a.width, b.x + b.width) - x, height: Math.max(a.y + a.height, b.y + b.height) - y };
 };
 
+// The box of what is seen of a part: a curve that is clipped may reach far beyond its panel.
+function seen(part) {
+  const clipped = [...part.querySelectorAll("[clip-path]")].filter((each) => each.style.display !== "none");
+  for (const each of clipped) each.style.display = "none";
+  const box = part.getBBox();
+  for (const each of clipped) each.style.display = "";
+  return box;
+}
+
 // The groups of elements that belong together, each with its box, from top left to bottom right.
 function panels(svg) {
   const figure = svg.querySelector("g");
   const parts = [...figure.children].filter((part) => !part.id.includes("patch_"));
   const found = [];
   for (const part of parts) {
-    const box = part.getBBox();
+    const box = seen(part);
     if (!box.width || !box.height) continue;
     const bar = box.width < 45 && !part.id.includes("text_");
     const place = bar ? nearest(found, box) : found.find((panel) => overlap(panel.box, box) > 0.5);

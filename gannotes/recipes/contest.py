@@ -302,8 +302,6 @@ CONTESTANTS: dict[str, Callable[[Arena, Distribution], Contestant]] = {
 def operations(step: Callable[[Tensor], object], x: Tensor) -> int:
     """Floating-point operations of a step, counted while it runs: products and convolutions.
 
-    Slide: beyond the deck (speed).
-
     Args:
         step: what is counted.
         x: its batch.

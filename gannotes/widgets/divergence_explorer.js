@@ -12,7 +12,7 @@ import { prefersStill, walk } from "./walk.js";
 const ALPHAS = [-2, 3], STEP = 0.05, GLIDE = 0.7; // seconds
 const TABLE = ["kl", "reverse_kl", "pearson", "neyman", "squared_hellinger", "jeffrey", "jensen_shannon", "half_jensen_shannon", "gan", "total_variation", "alpha"];
 const rowOf = (key, a) => (key === "alpha" ? alphaRow(a) : ROWS[key]);
-const total = (width) => clamp(0.52 * width, 200, 360);
+const total = (width) => clamp(0.52 * width, 176, 360);
 
 function evaluate({ p, q, a }) {
   const lp = logDensity(p, GRID.x), lq = logDensity(q, GRID.x);

@@ -1,6 +1,6 @@
 // A game in play: networks, data, noise and players of one model, moved by one step or by one phase at a time.
 import { Tape } from "./autodiff.js";
-import { models } from "./models.js";
+import { models, networksOf } from "./models.js";
 import { drawn, given, network } from "./networks.js";
 import { Player, move } from "./optimisers.js";
 import { noise, random } from "./random.js";
@@ -20,7 +20,7 @@ export class Game {
     this.draw = draw ?? noise(this.tape, this.source);
     const source = random((spec.seed ?? 0) + 1), take = spec.weights ? given(spec.weights) : drawn(source);
     const of = { tape: this.tape, draw: (law, n) => this.draw(law, n), take };
-    this.networks = Object.fromEntries(Object.entries(spec.networks).map(([name, net]) => [name, network(net, of)]));
+    this.networks = Object.fromEntries(networksOf[spec.model].map((name) => [name, network(spec.networks[name], of)]));
     this.model = new models[spec.model](this.networks, { ...spec, draw: of.draw });
     this.players = { theta: new Player(this.tape, this.model.theta), phi: new Player(this.tape, this.model.phi) };
     this.means = this.model.theta.map(({ r, c, values }) => this.tape.keep(r, c, values.slice()));
