@@ -40,7 +40,7 @@ from gannotes.recipes.vae import digit_vae
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = sorted(path.stem for path in weights.FOLDER.glob("*.safetensors"))
 HOW = {"summary", "architecture", "recipe", "run", "minutes", "threads", "torch", "machine"}
-NO_PAGE = {"mnist_gan_film": "how the digits of mnist_gan come about; no page shows it yet"}
+NO_PAGE: dict[str, str] = {}  # a file that waits for its page, and why
 
 
 # What a name says.

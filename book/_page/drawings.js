@@ -12,9 +12,9 @@ const union = (a, b) => {
   return { x, y, width: Math.max(a.x + a.width, b.x + b.width) - x, height: Math.max(a.y + a.height, b.y + b.height) - y };
 };
 
-// The box of what is seen of a part: a curve that is clipped may reach far beyond its panel.
+// The box of what is seen of a part: a curve that is clipped may reach far beyond its panel, a picture does not.
 function seen(part) {
-  const clipped = [...part.querySelectorAll("[clip-path]")].filter((each) => each.style.display !== "none");
+  const clipped = [...part.querySelectorAll("[clip-path]")].filter((each) => each.style.display !== "none" && each.tagName !== "image" && !each.querySelector("image"));
   for (const each of clipped) each.style.display = "none";
   const box = part.getBBox();
   for (const each of clipped) each.style.display = "";
@@ -112,7 +112,7 @@ function grow(svg, figure, box, width) {
   for (let round = 0; round < 3; round++) {
     const scale = (TEXT * box.width) / (least * width);
     texts.forEach(({ set }) => set(`scale(${scale})`));
-    box = [...figure.children].filter((part) => !part.id.includes("patch_")).map((part) => part.getBBox()).filter((b) => b.width && b.height).reduce(union);
+    box = [...figure.children].filter((part) => !part.id.includes("patch_")).map(seen).filter((b) => b.width && b.height).reduce(union);
   }
   frame(svg, box);
 }
