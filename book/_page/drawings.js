@@ -102,16 +102,21 @@ function placed(text, figure) {
   const group = text.closest("g[transform]:not(:scope)"), own = text.hasAttribute("x") && text.getAttribute("x") !== "0", before = text.getAttribute("transform") ?? "";
   const turned = /rotate\(-?90/.test((group !== figure && group?.getAttribute("transform")) || before);
   const [x, y] = [text.getAttribute("x"), text.getAttribute("y")];
-  return { turned, set: (change) => text.setAttribute("transform", own ? `translate(${x} ${y}) ${turned ? "rotate(-90) " : ""}${change} translate(${-x} ${-y})` : `${before} ${change}`) };
+  return { own, turned, set: (change) => text.setAttribute("transform", own ? `translate(${x} ${y}) ${turned ? "rotate(-90) " : ""}${change} translate(${-x} ${-y})` : `${before} ${change}`) };
 }
 
-// The picture keeps its shape, each text grows where it stands, and the drawing's frame with it.
+// The picture keeps its shape, each text grows where it stands, and the drawing's frame with it. Formulas have no anchor: what
+// stands to the left of the picture grows to the left, what stands above it to both sides.
 function grow(svg, figure, box, width) {
-  const least = smallest(svg), texts = [...figure.querySelectorAll("text")].map((text) => placed(text, figure));
+  const least = smallest(svg), left = svg.querySelector("image").getBoundingClientRect().left;
   if (!Number.isFinite(least)) return;
+  const texts = [...figure.querySelectorAll("text")].map((text) => {
+    const { own, set } = placed(text, figure), { x, width: wide } = text.getBBox();
+    return { set, held: own ? 0 : x + (text.getBoundingClientRect().right <= left + 2 ? wide : wide / 2) };
+  });
   for (let round = 0; round < 3; round++) {
     const scale = (TEXT * box.width) / (least * width);
-    texts.forEach(({ set }) => set(`scale(${scale})`));
+    texts.forEach(({ set, held }) => set(`translate(${(1 - scale) * held} 0) scale(${scale})`));
     box = [...figure.children].filter((part) => !part.id.includes("patch_")).map(seen).filter((b) => b.width && b.height).reduce(union);
   }
   frame(svg, box);
