@@ -12,9 +12,9 @@ const union = (a, b) => {
   return { x, y, width: Math.max(a.x + a.width, b.x + b.width) - x, height: Math.max(a.y + a.height, b.y + b.height) - y };
 };
 
-// The box of what is seen of a part: a curve that is clipped may reach far beyond its panel.
+// The box of what is seen of a part: a curve that is clipped may reach far beyond its panel, a picture does not.
 function seen(part) {
-  const clipped = [...part.querySelectorAll("[clip-path]")].filter((each) => each.style.display !== "none");
+  const clipped = [...part.querySelectorAll("[clip-path]")].filter((each) => each.style.display !== "none" && each.tagName !== "image" && !each.querySelector("image"));
   for (const each of clipped) each.style.display = "none";
   const box = part.getBBox();
   for (const each of clipped) each.style.display = "";
@@ -97,22 +97,27 @@ function readable(svg, box) {
   else narrow(svg, figure, box, width);
 }
 
-// A text is put into place by its own coordinates or by those of a group, and a quarter turn is part of that.
+// A text is put into place by its own coordinates, by a transform of its own or by that of a group, and a quarter turn is part of that.
 function placed(text, figure) {
-  const group = text.closest("g[transform]:not(:scope)"), own = text.hasAttribute("x") && text.getAttribute("x") !== "0";
-  const turned = /rotate\(-?90/.test((group !== figure && group?.getAttribute("transform")) || text.getAttribute("transform") || "");
-  const [x, y] = own ? [text.getAttribute("x"), text.getAttribute("y")] : [0, 0];
-  return { turned, set: (change) => text.setAttribute("transform", own ? `translate(${x} ${y}) ${turned ? "rotate(-90) " : ""}${change} translate(${-x} ${-y})` : change) };
+  const group = text.closest("g[transform]:not(:scope)"), own = text.hasAttribute("x") && text.getAttribute("x") !== "0", before = text.getAttribute("transform") ?? "";
+  const turned = /rotate\(-?90/.test((group !== figure && group?.getAttribute("transform")) || before);
+  const [x, y] = [text.getAttribute("x"), text.getAttribute("y")];
+  return { own, turned, set: (change) => text.setAttribute("transform", own ? `translate(${x} ${y}) ${turned ? "rotate(-90) " : ""}${change} translate(${-x} ${-y})` : `${before} ${change}`) };
 }
 
-// The picture keeps its shape, each text grows where it stands, and the drawing's frame with it.
+// The picture keeps its shape, each text grows where it stands, and the drawing's frame with it. Formulas have no anchor: what
+// stands to the left of the picture grows to the left, what stands above it to both sides.
 function grow(svg, figure, box, width) {
-  const least = smallest(svg), texts = [...figure.querySelectorAll("text")].map((text) => placed(text, figure));
+  const least = smallest(svg), left = svg.querySelector("image").getBoundingClientRect().left;
   if (!Number.isFinite(least)) return;
+  const texts = [...figure.querySelectorAll("text")].map((text) => {
+    const { own, set } = placed(text, figure), { x, width: wide } = text.getBBox();
+    return { set, held: own ? 0 : x + (text.getBoundingClientRect().right <= left + 2 ? wide : wide / 2) };
+  });
   for (let round = 0; round < 3; round++) {
     const scale = (TEXT * box.width) / (least * width);
-    texts.forEach(({ set }) => set(`scale(${scale})`));
-    box = [...figure.children].filter((part) => !part.id.includes("patch_")).map((part) => part.getBBox()).filter((b) => b.width && b.height).reduce(union);
+    texts.forEach(({ set, held }) => set(`translate(${(1 - scale) * held} 0) scale(${scale})`));
+    box = [...figure.children].filter((part) => !part.id.includes("patch_")).map(seen).filter((b) => b.width && b.height).reduce(union);
   }
   frame(svg, box);
 }
