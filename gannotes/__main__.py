@@ -30,8 +30,6 @@ share its disk: each run is computed once. They may be killed at any time.
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and do what it names.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         arguments: the words of the command line; those of this process without it.
 
@@ -182,7 +180,7 @@ def _settings(name: str, steps: int | None) -> dict[str, object]:
     }
     if steps is not None:
         if "steps" not in found:
-            raise ValueError(f"steps: {name} has a fixed number of them, got {steps}")
+            raise ValueError(f"steps: expected none, {name} has a fixed number, got {steps}")
         found["steps"] = steps
     return found
 

@@ -17,7 +17,8 @@ the same size.
 from collections.abc import Callable
 from numbers import Real
 
-from torch import Tensor
+from torch import Tensor, stack
+from torch.autograd import grad
 from torch.nn.functional import logsigmoid
 
 from gannotes import checks
@@ -292,3 +293,33 @@ def _norm(name: str, z: Tensor, z_cycled: Tensor, data_dims: int) -> Tensor:
         raise ValueError(f"{name}: expected {wanted}, got shape {tuple(z.shape)}")
     dims = tuple(range(-data_dims - 1, 0))
     return (z_cycled - z).abs().sum(dims) / z.shape[-data_dims - 1]
+
+
+def squared_gradient(D: Callable[..., Tensor], *x: Tensor) -> tuple[Tensor, Tensor]:
+    r"""The raw outputs at `x`, and how steep they are there: :math:`E \|\nabla_x r(x)\|^2`.
+
+    Slide: beyond the deck (mode collapse).
+
+    Args:
+        D: a critic, of points or of pairs.
+        x: points `(..., N, *data)`; of pairs, both parts.
+
+    Returns:
+        Raw outputs `(..., N)` and the mean over the batch `(...)`, differentiable in the critic's
+        parameters.
+
+    Raises:
+        TypeError: if `x` is no floating-point tensor.
+        ValueError: if `D` does not give one number per point.
+
+    Example:
+        >>> import torch
+        >>> _, penalty = squared_gradient(lambda x: 3 * x[:, 0], torch.randn(5, 2))
+        >>> penalty.item()
+        9.0
+    """
+    at = [checks.floating("x", part).detach().requires_grad_() for part in x]
+    v = checks.one_per_point("D", checks.applied("x", D, *at), at[0])
+    slopes = grad(v.sum(), at, create_graph=True)
+    parts = [slope.flatten(v.ndim).square().sum(-1).mean(-1) for slope in slopes]
+    return v, stack(parts).sum(0)

@@ -152,9 +152,9 @@ class Checkpoint:
                 self._restore(content)
                 return self._watched(iterator), _rows(content)
         except Exception as error:
-            refused = f"expected a file that fits, got {type(error).__name__}: {error}"
+            refused = f"a file that fits, got {type(error).__name__}: {error}"
         self._put_back(saved)
-        raise ValueError(f"checkpoint: {refused} ({self.path.name})")
+        raise ValueError(f"checkpoint: expected {refused} ({self.path.name})")
 
     def _bytes(self, rows: list[Row], total: int | None) -> bytes:
         """The whole file."""
@@ -272,13 +272,13 @@ class Checkpoint:
         for name, digest in content["constants"].items():
             if self.constants.get(name) != digest:
                 found.append(f"{_called(name)} to hold what it held as the run began, got others")
-        return f"expected {'; '.join(found[:3])}{'; ...' if found[3:] else ''}" if found else ""
+        return f"{'; '.join(found[:3])}{'; ...' if found[3:] else ''}" if found else ""
 
     def _skip(self, content: dict[str, Any], batches: Any) -> tuple[Iterator[Any], str]:
         """The batches that were not seen, and in words how the others are not the same."""
         seen = content["batches"]
         if (self.loader is None) != (content["loader"] is None):
-            return iter(()), "expected the same kind of batches as the run began with, got another"
+            return iter(()), "the same kind of batches as the run began with, got another"
         if self.loader is not None:
             self.loader.load_state_dict(content["loader"])
             return iter(batches), ""
@@ -292,11 +292,11 @@ class Checkpoint:
             try:
                 self._see(next(iterator), before)
             except StopIteration:
-                return iterator, f"expected at least the {steps} batches already seen, got {k}"
+                return iterator, f"at least the {steps} batches already seen, got {k}"
         if (self.seen, self.last) != (seen["seen"], seen["last"]):
             return (
                 iterator,
-                "expected batches that begin as the run's, got others (data, size, seed)",
+                "batches that begin as the run's, got others (data, size, seed)",
             )
         return iterator, ""
 

@@ -1,6 +1,7 @@
 """Modules joined to one text, and what a saved widget leaves out: `bundle`, `shipped`."""
 
 import copy
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import shipped
 import torch
+import widgets as pages
 from ipywidgets.embed import dependency_state
 from safetensors.torch import save_file
 from torch import nn
@@ -147,3 +149,13 @@ def test_what_is_not_shipped_stays_as_it_is(folder: Path) -> None:
     assert shipped.strip(player)["buffers"] == player["buffers"]
     foreign = {"state": {"_model_name": "IntSliderModel"}}
     assert shipped.strip(foreign) is foreign
+
+
+@pytest.mark.parametrize(
+    "title", ["</script ><img src=x onerror=f()>", "</SCRIPT>", "<!--<script>"]
+)
+def test_no_title_ends_the_script_that_holds_it(title: str) -> None:
+    """HTML ends a script at any spelling of its tag; JSON gives the same title back."""
+    body = pages._script("application/x", {"state": {"title": title}}).attributes["body"]
+    assert "<" not in body
+    assert json.loads(body)["state"]["title"] == title

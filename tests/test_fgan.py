@@ -10,6 +10,7 @@ from scipy import integrate, optimize, special, stats
 from torch import nn
 
 from gannotes import nets
+from gannotes.bounds import variational
 from gannotes.distributions import standard_normal
 from gannotes.divergences import F_DIVERGENCES, JEFFREY, KL, FDivergence, alpha_family
 from gannotes.models import gan as gan_
@@ -262,6 +263,17 @@ def test_the_gan_row_is_the_model_gan():
     torch.testing.assert_close(values, their_values, rtol=1e-12, atol=1e-12)
     for a, b in zip(mine, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_is_the_gan_of_its_bound(name):
+    """E50, I04: another bound is another model. The class here adds the row's own threshold."""
+    model = small(ROWS[name])
+    parts = copy.deepcopy(model.G), copy.deepcopy(model.V), standard_normal(2, float64)
+    mine, values = trajectory(model, step_alternating)
+    theirs, their_values = trajectory(gan_.GAN(*parts, variational(ROWS[name])), gan_.step)
+    assert torch.equal(values, their_values)
+    assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
 @pytest.mark.parametrize("one", [step, step_alternating])

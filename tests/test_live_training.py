@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 
 import browser
@@ -13,6 +14,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from torch import nn
+from torch.optim import Adam
 
 from gannotes import bounds, data, nets
 from gannotes import distributions as laws
@@ -23,8 +25,10 @@ from gannotes.models.cyclegan import CycleGAN
 from gannotes.models.fgan import FGAN
 from gannotes.models.gan import GAN
 from gannotes.models.infogan import InfoGAN
+from gannotes.models.infogan import step as step_infogan
 from gannotes.models.vae import VAE
 from gannotes.widgets import LiveTraining
+from gannotes.widgets.live_training import SETTINGS
 
 
 def plane(**settings: Any) -> LiveTraining:
@@ -42,19 +46,19 @@ def affine() -> GAN:
 
 
 def gaussian(d: int) -> laws.Gaussian:
-    return laws.Gaussian(nets.mlp(d, 16, 4, activation=nn.Tanh))
+    return laws.Gaussian(nets.mlp(d, 16, 2 * d, activation=nn.Tanh))
 
 
 def pair(d: int) -> nets.Pair:
     head = nn.Sequential(nn.SiLU(), nets.critic(16, 16))
-    return nets.Pair(nn.Linear(2, 16), nn.Linear(d, 16), head)
+    return nets.Pair(nn.Linear(min(d, 2), 16), nn.Linear(d, 16), head)
 
 
-def infogan() -> LiveTraining:
-    Q = laws.Code(nets.mlp(16, 8), categorical=(8,), continuous=0)
+def infogan(continuous: int = 0) -> LiveTraining:
+    Q = laws.Code(nets.mlp(16, 8 + 2 * continuous), categorical=(8,), continuous=continuous)
     trunk = nn.Sequential(nn.Linear(2, 16), nets.leaky_relu())
-    p_0, p_c = laws.standard_normal(2), laws.codes((8,), 0)
-    model = InfoGAN(nets.mlp(10, 16, 2), trunk, nets.critic(16), Q, p_0, p_c)
+    p_0, p_c = laws.standard_normal(2), laws.codes((8,), continuous)
+    model = InfoGAN(nets.mlp(10 + continuous, 16, 2), trunk, nets.critic(16), Q, p_0, p_c)
     return LiveTraining(model, data.ring(sd=0.1))
 
 
@@ -86,6 +90,10 @@ MAKERS: dict[str, Callable[[], LiveTraining]] = {
         ALI(gaussian(2), gaussian(2), pair(2), laws.standard_normal(2)), data.two_moons()
     ),
     "avb": avb,
+    "joint": lambda: LiveTraining(
+        ALI(gaussian(1), gaussian(1), pair(1), laws.standard_normal(1)),
+        data.mixture_1d([0.3, 0.7], [-2.0, 1.5], [0.6, 1.0]),
+    ),
 }
 
 
@@ -99,6 +107,7 @@ MAKERS: dict[str, Callable[[], LiveTraining]] = {
         ({"presets": {"a": {"momentum": 1.0}}}, "momentum: expected a number from 0 and below 1"),
         ({"name": "My ring"}, "name: expected small letters.*got 'My ring'"),
         ({"scale": 0}, "scale: expected a positive number, got 0"),
+        ({"ahead": -1}, "ahead: expected a whole number up to 10000, got -1"),
         ({"bound": "wasserstein"}, "bound: expected bernoulli, .*got 'wasserstein'"),
         ({"presets": {"a": {"data": "mnist"}}}, "data: expected given, drawn, .*got 'mnist'"),
     ],
@@ -128,6 +137,38 @@ def test_trained_weights_come_back():
     widget.learnt = np.arange(n, dtype=np.float32).tobytes()
     assert widget.trained() is gan
     assert gan.G[0].weight.T.flatten().tolist() == list(range(8))
+
+
+def test_steps_ahead_are_the_packages_own_and_leave_the_random_state():
+    def model() -> InfoGAN:
+        torch.manual_seed(0)
+        Q, trunk = laws.Code(nets.mlp(4, 2), categorical=(2,)), nets.mlp(2, 4)
+        p_0, p_c = laws.standard_normal(1), laws.codes((2,), 0)
+        return InfoGAN(nets.mlp(3, 4, 2), trunk, nets.critic(4), Q, p_0, p_c)
+
+    played, by_hand = model(), model()
+    before = torch.get_rng_state()
+    LiveTraining(played, data.ring(), ahead=3, scale=2.0, theta=1e-2, lam=0.5, batch=16)
+    assert torch.equal(torch.get_rng_state(), before)
+    theta = Adam(by_hand.G.parameters(), 1e-2, (0.0, 0.99))
+    rest = [*by_hand.trunk.parameters(), *by_hand.D.parameters(), *by_hand.Q.parameters()]
+    phi = Adam(rest, 2e-3, (0.0, 0.99))
+    for _ in range(3):
+        step_infogan(by_hand, data.ring().sample((16,)) / 2, theta, phi, 0.5)
+    for w, v in zip(played.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(w, v, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["gan", "fgan", "cyclegan", "vae", "ali", "avb"])
+def test_every_model_can_play_ahead(kind, monkeypatch):
+    torch.manual_seed(0)
+    still = MAKERS[kind]()
+    monkeypatch.setitem(SETTINGS, "batch", (8, SETTINGS["batch"][1]))
+    torch.manual_seed(0)
+    monkeypatch.setattr(LiveTraining, "__init__", partialmethod(LiveTraining.__init__, ahead=2))
+    moved = MAKERS[kind]()
+    assert len(moved.start) == len(still.start)
+    assert moved.start != still.start
 
 
 needs_chromium = pytest.mark.skipif(
@@ -206,7 +247,7 @@ def test_every_model_trains_after_play_and_not_before(chrome, kind):
         "const {live, step} = document.querySelector('.gannotes-widget').dataset;"
         "return [live, step]"
     )
-    assert root == [{"line": "gan", "fgan": "gan"}.get(kind, kind), "0"]
+    assert root == [{"line": "gan", "fgan": "gan", "joint": "ali"}.get(kind, kind), "0"]
     page.press("Play")
     page.steps(20)
     page.press("Pause")
@@ -326,3 +367,90 @@ def test_it_trains_without_a_worker_and_without_a_clock(chrome):
     page.steps(100)
     page.press("Pause")
     assert page.step >= 100
+
+
+@needs_chromium
+def test_a_saved_page_starts_from_the_models_weights_and_keeps_the_presets_order(chrome):
+    gan = affine()
+    with torch.no_grad():
+        gan.G[0].weight.fill_(2.5)
+        gan.G[0].bias.fill_(-0.5)
+    presets = {"slow": {"phi": 1e-4}, "as given": {}, "fast": {"phi": 1e-2}}
+    page = chrome.open(LiveTraining(gan, data.univariate_mixture(), presets=presets))
+    assert "\u03bc \u22120.50, \u03c3 2.50" in page.js(
+        "return document.querySelector('.gn-caption').textContent"
+    )
+    buttons = "[...document.querySelectorAll('.gn-presets button')].map((b) => b.textContent)"
+    assert page.js(f"return {buttons}") == list(presets)
+
+
+@needs_chromium
+@pytest.mark.parametrize("kind", ["vae", "ali", "cyclegan"])
+def test_pointing_at_a_mark_lights_what_belongs_to_it_in_both_pictures(chrome, kind):
+    page = chrome.open(MAKERS[kind]())
+    pictures = "[...document.querySelectorAll('.gn-pictures canvas')]"
+    plain = page.js(f"return {pictures}.map((c) => c.toDataURL())")
+    page.js(f"{pictures}[1].focus()")
+    ActionChains(page.chrome).send_keys(Keys.ARROW_RIGHT).perform()
+    caption = "document.querySelector('.gn-caption').textContent"
+    lit = r"[xy] \([\u2212\d.]+, [\u2212\d.]+\), "
+    assert re.search(lit, page.js(f"return {caption}"))
+    pointed = page.js(f"return {pictures}.map((c) => c.toDataURL())")
+    assert all(a != b for a, b in zip(plain, pointed, strict=True))
+    first = page.js(f"return {caption}")
+    ActionChains(page.chrome).send_keys(Keys.ARROW_RIGHT).perform()
+    assert page.js(f"return {caption}") != first
+    ActionChains(page.chrome).send_keys(Keys.ESCAPE).perform()
+    assert page.js(f"return {pictures}.map((c) => c.toDataURL())") == plain
+    marks = page.js(f"return {pictures}[0]")
+    found = 0
+    for dx, dy in ((0, 0), (30, 30), (-30, 30), (30, -30), (-30, -30)):
+        ActionChains(page.chrome).move_to_element_with_offset(marks, dx, dy).perform()
+        found += re.search(lit, page.js(f"return {caption}")) is not None
+    assert found
+
+
+@needs_chromium
+def test_nothing_is_cut_on_a_phone(chrome):
+    page = chrome.open(plane(presets={f"a preset of number {k}": {"K": k} for k in (1, 2, 3)}))
+    page.chrome.set_window_size(500, 900)
+    try:
+        page.js("document.body.style.width = '390px'; document.body.style.margin = '0'")
+        wide = "[...document.querySelectorAll('.gn-presets, .gn-menus, .gn-buttons')]"
+        assert page.js(f"return {wide}.filter((e) => e.scrollWidth > e.clientWidth).length") == 0
+    finally:
+        page.chrome.set_window_size(1200, 1600)
+
+
+@needs_chromium
+def test_a_continuous_code_has_a_slider_and_no_other_model_has_one(chrome):
+    slider = "the continuous code"
+    assert chrome.open(infogan()).named(slider) is None
+    page = chrome.open(infogan(continuous=1))
+    page.js("document.querySelector('details').open = true")
+    image = "return document.querySelector('canvas').toDataURL()"
+    drawn = page.js(image)
+    assert page.named(slider).get_attribute("aria-valuetext") == "drawn"
+    page.named(slider).send_keys(Keys.END)
+    page.wait(f"return document.querySelector('[aria-label=\"{slider}\"]').ariaValueText === '1.0'")
+    WebDriverWait(page.chrome, 60).until(lambda _: page.js(image) != drawn)
+
+
+@needs_chromium
+def test_a_frame_holds_the_page_for_less_than_50_ms_of_the_processor(chrome):
+    page = chrome.open(plane())
+    page.chrome.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def used() -> float:
+        found = page.chrome.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return float(next(m["value"] for m in found if m["name"] == "TaskDuration"))
+
+    page.js("let n = 0; painted = () => n; const f = () => (n++, requestAnimationFrame(f)); f()")
+    page.press("Play")
+    page.steps(20)
+    before, first = used(), page.js("return painted()")
+    page.wait(f"return painted() >= {first + 30}")
+    spent, frames = used() - before, page.js("return painted()") - first
+    page.press("Pause")
+    page.chrome.execute_cdp_cmd("Performance.disable", {})
+    assert spent / frames < 0.05  # of its own thread: what else the machine does is not counted

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from mutants import MODULES
+
 REPORT = (Path(__file__).parent / "mutation.md").read_text()
 COLUMNS = ["mutants", "annotation", "invalid", "untested", "tested", "killed", "survived"]
 
@@ -18,7 +20,8 @@ def rows() -> dict[str, dict[str, int]]:
 def test_the_numbers_add_up() -> None:
     *modules, total = rows().values()
     assert list(rows())[-1] == "all"
-    assert len(modules) == 11
+    assert {*rows()} - {"all"} <= MODULES.keys()
+    assert len(modules) >= 11  # the modules split off since then are in the next report
     for row in rows().values():
         kinds = ("annotation", "invalid", "untested", "tested")
         assert row["mutants"] == sum(row[kind] for kind in kinds)

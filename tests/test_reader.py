@@ -7,6 +7,7 @@ import drawings
 import figures
 import pytest
 import reader
+from docutils import nodes
 
 ERRATA = Path(__file__).parents[1] / "book"
 
@@ -64,6 +65,17 @@ def test_every_misprint_of_a_chapter_is_on_the_page_of_errata():
             for number in reader.NUMBER.findall("".join(c["source"])):
                 anchors = f"({number.lower()})=", f"{{#{number.lower()}}}"
                 assert any(anchor in page for anchor in anchors), (path.name, number)
+
+
+def test_a_full_stop_stays_with_its_formula():
+    (a, b, c) = (nodes.math("", letter) for letter in "abc")
+    words = [nodes.Text(text) for text in ("Let ", ". Then ", " and ", ").")]
+    paragraph = nodes.paragraph("", "", words[0], a, words[1], b, words[2], c, words[3])
+    for formula in (a, b, c):
+        reader.tie(formula)
+    assert paragraph.astext() == "Let a. Then b and c)."
+    tied = [part.astext() for part in paragraph if isinstance(part, nodes.inline)]
+    assert tied == ["a.", "c)."]
 
 
 def test_roles_become_variables_and_other_colours_stay():

@@ -84,13 +84,16 @@ def test_a_short_infogan_leaves_weights_cards_and_a_row(tmp_path, few_steps):
         RECIPES[name](tmp_path, seed=3, steps=5)
         G, reader = infogan.infogan_generator(), infogan.infogan_reader()
         weights.fill(G, tmp_path / f"{name}_3.safetensors")
-        weights.fill(reader, tmp_path / f"{name}_3_reader.safetensors")
+        read = tmp_path / f"{name}_3_reader.safetensors"
+        assert read.exists() == (variant == "redrawn")
         (row,) = results.read(tmp_path / f"{name}_3.csv")
         assert row["variant"] == variant
         assert 0.3 < row["error"] < 0.9
         assert "`recipes.infogan.infogan_generator()`" in (tmp_path / f"{name}_3.md").read_text()
-        for key, value in infogan.infogan_scores(G, reader).items():
-            assert row[key] == pytest.approx(value, rel=1e-4, abs=1e-5)
+        if read.exists():
+            weights.fill(reader, read)
+            for key, value in infogan.infogan_scores(G, reader).items():
+                assert row[key] == pytest.approx(value, rel=1e-4, abs=1e-5)
 
 
 def test_the_shipped_infogan_scores_what_its_row_says():

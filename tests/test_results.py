@@ -125,6 +125,29 @@ def test_the_published_column_is_transcribed_exactly():
     }
 
 
+def test_the_published_bounds_are_transcribed_exactly():
+    """T04: bound, log p, and who reports them."""
+    none, rows = "", results.load("published_avb_mnist")
+    found = [[row[key] for key in ("model", "k", "bound", "log_p", "reported_by")] for row in rows]
+    own, others = "mescheder2017", ("Rezende and Mohamed 2015", "Salimans et al. 2015")
+    assert found == [
+        ["AVB", 8, -83.6, -91.2, own],
+        ["AVB + AC", 8, -96.3, -89.6, own],
+        ["AVB + AC", 32, -79.5, -80.2, own],
+        ["VAE", 8, -98.1, -90.9, own],
+        ["VAE", 32, -87.2, -81.9, own],
+        ["VAE + NF (T = 80)", none, -85.1, none, others[0]],
+        ["VAE + HVI (T = 16)", none, -88.3, -85.5, others[1]],
+        ["convVAE + HVI (T = 16)", none, -84.1, -81.9, others[1]],
+        ["VAE + VGP (2hl)", none, -81.3, none, "Tran et al. 2015"],
+        ["DRAW + VGP", none, -79.9, none, "Tran et al. 2015"],
+        ["VAE + IAF", none, -80.8, -79.1, "Kingma et al. 2016"],
+        ["Auxiliary VAE (L = 2)", none, -83.0, none, "Maaloe et al. 2016"],
+    ]
+    errors = [(row["bound_sem"], row["log_p_sem"]) for row in rows[:5]]
+    assert errors == [(0.4, 0.6), (0.4, 0.6), (0.3, 0.4), (0.5, 0.6), (0.3, 0.4)]
+
+
 def test_no_run_of_the_table_is_left_out():
     runs = {(row["divergence"], row["seed"]) for row in results.load("fgan_mnist")}
     assert runs == {(name, seed) for name in F_DIVERGENCES for seed in (0, 1, 2)}

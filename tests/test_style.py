@@ -10,23 +10,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "gannotes").rglob("*.py"))
 NOTHING = r"^\s*Slide: beyond the deck( \((speed|long runs|stability)\))?\.?$"
 MATHEMATICS = {"divergences", "bounds", "samples"}  # they say where they leave the deck
-# What does not comply yet; the list only shrinks. A file that complies must not stand here.
-NOT_YET = {
-    "__main__.py",
-    "checkpoint.py",
-    "recipes/ali_mnist.py",
-    "recipes/avb.py",
-    "recipes/card.py",
-    "recipes/contest.py",
-    "recipes/heads.py",
-    "recipes/refined.py",
-    "recipes/vae.py",
-    "runs/files.py",
-    "runs/folder.py",
-    "runs/report.py",
-    "runs/status.py",
-    "runs/workers.py",
-}
 
 
 def name_of(path: Path) -> str:
@@ -108,9 +91,6 @@ def faults(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_file_speaks_the_dialect(path: Path) -> None:
     found = faults(path)
-    if name_of(path) in NOT_YET:
-        assert found, f"{name_of(path)} complies: take it from the list"
-        return
     assert not found, "\n".join(found)
 
 

@@ -3,7 +3,8 @@
 A chapter is a complete notebook. Its page folds every code cell but those tagged `essential`, and
 what a folded cell printed, unless it is tagged `printed`; a switch in the header ("Code: essential
 / all", `reader.js`) opens them. An admonition about a misprint of the slides becomes a mark in the
-margin that leads to the page of errata, and a section called "In the package" becomes a fold.
+margin that leads to the page of errata, a section called "In the package" becomes a fold, and the
+full stop behind a formula stays with it.
 """
 
 import json
@@ -15,6 +16,7 @@ from docutils import nodes
 
 ERRATUM = re.compile(r"Errat(?:um|a) (X\d\d[^:]*):\s*(.*)", re.DOTALL)
 NUMBER = re.compile(r"X\d\d")
+PUNCTUATION = re.compile(r"[.,;:?!)]+")
 PACKAGE = "In the package"
 VISIBLE = "essential"
 PRINTED = "printed"
@@ -42,7 +44,7 @@ def folded(tags: list[str], outputs: list[dict[str, Any]]) -> list[str]:
 
 
 def _fold_code(app: Any, page: str, source: list[str]) -> None:
-    if str(app.env.doc2path(page)).endswith(".ipynb") and page not in app.config.reader_unfolded:
+    if str(app.env.doc2path(page)).endswith(".ipynb"):
         notebook = json.loads(source[0])
         fold(notebook)
         source[0] = json.dumps(notebook)
@@ -67,10 +69,24 @@ def _is_erratum(node: nodes.Node) -> bool:
 
 
 def _mark_errata(app: Any, doctree: nodes.document) -> None:
-    if app.env.docname in app.config.reader_unfolded:
-        return
     for box in list(doctree.findall(_is_erratum)):
         box.replace_self(mark(box[0].astext()))
+
+
+def tie(formula: nodes.math) -> None:
+    """Put what follows a formula without a space on its line: a line begins with no full stop."""
+    place = formula.parent.index(formula) + 1
+    text = formula.parent[place] if place < len(formula.parent) else None
+    found = PUNCTUATION.match(str(text)) if isinstance(text, nodes.Text) else None
+    if found is not None:
+        parent, rest = formula.parent, nodes.Text(str(text)[found.end() :])
+        tied = nodes.inline("", "", formula, nodes.Text(found[0]), classes=["tied"])
+        parent[place - 1 : place + 1] = [tied, rest]
+
+
+def _tie_formulas(app: Any, doctree: nodes.document) -> None:
+    for formula in list(doctree.findall(nodes.math)):
+        tie(formula)
 
 
 def _fold_package(app: Any, doctree: nodes.document, page: str) -> None:
@@ -82,9 +98,9 @@ def _fold_package(app: Any, doctree: nodes.document, page: str) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Connect the three to Sphinx."""
-    app.add_config_value("reader_unfolded", [], "env", [list])
+    """Connect them to Sphinx."""
     app.connect("source-read", _fold_code)
     app.connect("doctree-read", _mark_errata)
+    app.connect("doctree-read", _tie_formulas)
     app.connect("doctree-resolved", _fold_package)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

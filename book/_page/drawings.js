@@ -1,8 +1,8 @@
 // Lays a drawing out for a narrow screen: its panels below or beside each other, with text that can be read.
 //
 // A drawing of 504 printer's points holds panels, `g#...axes_N`. Their boxes are measured in the page, a colour bar or a
-// second axis joins the panel that it belongs to, and each panel becomes a drawing of its own. A single wide panel is
-// squeezed sideways instead, and its text is not.
+// second axis joins the panel that it belongs to, and each panel becomes a drawing of its own. A panel that is still too
+// wide is squeezed sideways, and its text is not; where there is a picture in it, the text grows instead.
 
 const NARROW = 480; // px
 const TEXT = 9.5; // px: what the smallest text of a drawing may come out at
@@ -70,10 +70,10 @@ function stack(host, svg, found, width) {
   rest.style.position = "absolute";
   rest.append(...shared);
   const drawings = found.map(({ parts, box }) => {
-    const own = document.createElementNS(svg.namespaceURI, "svg");
-    const margin = 2;
-    own.setAttribute("viewBox", [box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin].join(" "));
-    own.append(...parts);
+    const own = document.createElementNS(svg.namespaceURI, "svg"), figure = document.createElementNS(svg.namespaceURI, "g");
+    frame(own, box);
+    figure.append(...parts);
+    own.append(figure);
     const wide = parts.every((part) => part.id.includes("text_")) ? Math.min(width, box.width * scale) : width / columns;
     own.style.width = `${Math.min(wide, box.width * scale * 1.25)}px`;
     return own;
@@ -81,32 +81,67 @@ function stack(host, svg, found, width) {
   host.classList.add("stacked");
   host.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   svg.replaceWith(...drawings, rest);
+  drawings.forEach((own, i) => readable(own, found[i].box));
+}
+
+function frame(svg, { x, y, width, height }) {
+  const margin = 2;
+  svg.setAttribute("viewBox", [x - margin, y - margin, width + 2 * margin, height + 2 * margin].join(" "));
+}
+
+// What a single panel needs, once it has a place in the page.
+function readable(svg, box) {
+  const width = svg.getBoundingClientRect().width, figure = svg.querySelector("g");
+  if (smallest(svg) * width >= 0.97 * TEXT * box.width) return;
+  if (svg.querySelector("image")) grow(svg, figure, box, width);
+  else narrow(svg, figure, box, width);
+}
+
+// A text is put into place by its own coordinates or by those of a group, and a quarter turn is part of that.
+function placed(text, figure) {
+  const group = text.closest("g[transform]:not(:scope)"), own = text.hasAttribute("x") && text.getAttribute("x") !== "0";
+  const turned = /rotate\(-?90/.test((group !== figure && group?.getAttribute("transform")) || text.getAttribute("transform") || "");
+  const [x, y] = own ? [text.getAttribute("x"), text.getAttribute("y")] : [0, 0];
+  return { turned, set: (change) => text.setAttribute("transform", own ? `translate(${x} ${y}) ${turned ? "rotate(-90) " : ""}${change} translate(${-x} ${-y})` : change) };
+}
+
+// The picture keeps its shape, each text grows where it stands, and the drawing's frame with it.
+function grow(svg, figure, box, width) {
+  const least = smallest(svg), texts = [...figure.querySelectorAll("text")].map((text) => placed(text, figure));
+  if (!Number.isFinite(least)) return;
+  for (let round = 0; round < 3; round++) {
+    const scale = (TEXT * box.width) / (least * width);
+    texts.forEach(({ set }) => set(`scale(${scale})`));
+    box = [...figure.children].filter((part) => !part.id.includes("patch_")).map((part) => part.getBBox()).filter((b) => b.width && b.height).reduce(union);
+  }
+  frame(svg, box);
 }
 
 // One wide panel: everything is squeezed by `squeeze` in x, and each text, mark and picture keeps its shape.
-function narrow(svg, box, width) {
+function narrow(svg, figure, box, width) {
   const scale = TEXT / smallest(svg);
   const squeeze = width / (box.width * scale);
-  if (squeeze >= 1 || svg.querySelector("image") || !Number.isFinite(scale)) return;
-  const figure = svg.querySelector("g");
+  if (squeeze >= 1 || !Number.isFinite(scale)) return;
   figure.setAttribute("transform", `scale(${squeeze} 1)`);
   for (const text of figure.querySelectorAll("text")) {
-    const group = text.closest("g[transform]:not(:scope)");
-    const turned = /rotate\(-?90/.test((group !== figure && group?.getAttribute("transform")) || text.getAttribute("transform") || "");
-    const keep = turned ? `scale(1 ${1 / squeeze})` : `scale(${1 / squeeze} 1)`;
-    if (text.hasAttribute("x") && text.getAttribute("x") !== "0") {
-      const [x, y] = [text.getAttribute("x"), text.getAttribute("y")];
-      text.setAttribute("transform", `translate(${x} ${y}) ${turned ? `rotate(-90) ${keep}` : keep} translate(${-x} ${-y})`);
-    } else text.setAttribute("transform", keep);
+    const { turned, set } = placed(text, figure);
+    set(turned ? `scale(1 ${1 / squeeze})` : `scale(${1 / squeeze} 1)`);
   }
   for (const mark of figure.querySelectorAll("use")) {
     const [x, y] = ["x", "y"].map((name) => parseFloat(mark.getAttribute(name)));
     mark.setAttribute("transform", `translate(${x} ${y}) scale(${1 / squeeze} 1) translate(${-x} ${-y})`);
   }
   for (const line of figure.querySelectorAll("path")) line.setAttribute("vector-effect", "non-scaling-stroke");
-  const margin = 2;
-  svg.setAttribute("viewBox", [box.x * squeeze - margin, box.y - margin, box.width * squeeze + 2 * margin, box.height + 2 * margin].join(" "));
+  frame(svg, { ...box, x: box.x * squeeze, width: box.width * squeeze });
   thin(figure);
+}
+
+// A turned label of one letter has no need to be turned.
+function upright(svg) {
+  for (const text of svg.querySelectorAll("text")) {
+    const holder = [text, text.closest("g[transform]")].find((node) => /rotate\(-?90/.test(node?.getAttribute("transform") ?? ""));
+    if (holder && text.textContent.trim().length === 1) holder.setAttribute("transform", holder.getAttribute("transform").replace(/rotate\([^)]*\)/, ""));
+  }
 }
 
 // Every second label of an axis goes until none lies on another.
@@ -126,8 +161,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const svg = host.querySelector("svg");
     const width = host.clientWidth;
     if (!svg || !width || width >= NARROW) continue;
+    upright(svg);
     const found = panels(svg);
     if (found.length > 1) stack(host, svg, found, width);
-    else if (found.length) narrow(svg, found[0].box, width);
+    else if (found.length) readable(svg, found[0].box);
   }
 });

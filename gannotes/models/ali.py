@@ -23,12 +23,11 @@ References: Dumoulin et al., *Adversarially learned inference*, 2017 (arXiv 1606
 Krähenbühl and Darrell, *Adversarial feature learning*, 2017 (arXiv 1605.09782).
 """
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Optimizer
 
-from gannotes.bounds import Bound, bernoulli
+from gannotes.bounds import Bound, bernoulli, squared_gradient
 from gannotes.checks import applied, floating, kind, laws, networks, one_per_point, shaped, size
 from gannotes.optim import ascend, owners
 
@@ -205,15 +204,8 @@ def step_regularised(
     owners(theta_phi=(theta_phi, ali.decoder, ali.encoder), omega=(omega, ali.D), gamma=gamma)
     z = ali.p_0.sample(floating("x", x).shape[:-1])
     x_p, z_q = ali._likelihood(z).rsample(), ali._posterior(x).rsample()
-    v_q, R_1 = _squared_gradient(ali.D, x, shaped("encoder", z_q, z.shape))
-    v_p, R_2 = _squared_gradient(ali.D, shaped("decoder", x_p, x.shape), z)
+    v_q, R_1 = squared_gradient(ali.D, x, shaped("encoder", z_q, z.shape))
+    v_p, R_2 = squared_gradient(ali.D, shaped("decoder", x_p, x.shape), z)
     penalised = ascend(omega, ali.bound(v_q, v_p) - gamma / 2 * (R_1 + R_2))
     ascend(theta_phi, ali.bound(ali.D(x_p, z), ali.D(x, z_q)))
     return {"value": penalised}
-
-
-def _squared_gradient(D: nn.Module, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    x, z = x.detach().requires_grad_(), z.detach().requires_grad_()
-    v = D(x, z)
-    gradients = torch.autograd.grad(v.sum(), (x, z), create_graph=True)
-    return v, torch.stack([g.square().sum(-1).mean(-1) for g in gradients]).sum(0)

@@ -16,12 +16,11 @@ bound=least_squares)`.
 Reference: Goodfellow et al., *Generative Adversarial Nets*, 2014 (arXiv 1406.2661).
 """
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Optimizer
 
-from gannotes.bounds import Bound, bernoulli
+from gannotes.bounds import Bound, bernoulli, squared_gradient
 from gannotes.checks import applied, floating, laws, networks, one_per_point, shaped, size
 from gannotes.optim import ascend, descend, owners
 
@@ -175,34 +174,6 @@ def step_regularised(
     penalised = ascend(phi, gan.bound(v_p, v_q) - gamma / 2 * (R_1 + R_2))
     ascend(theta, gan.value(x, flip=True))
     return {"value": penalised}
-
-
-def squared_gradient(D: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    r"""The raw outputs at `x`, and how steep they are there: :math:`E \|\nabla_x r(x)\|^2`.
-
-    Slide: beyond the deck (mode collapse).
-
-    Args:
-        D: a critic.
-        x: points `(..., N, *data)`.
-
-    Returns:
-        Raw outputs `(..., N)` and the mean over the batch `(...)`, differentiable in the critic's
-        parameters.
-
-    Raises:
-        TypeError: if `x` is no floating-point tensor.
-        ValueError: if `D` does not give one number per point.
-
-    Example:
-        >>> _, penalty = squared_gradient(lambda x: 3 * x[:, 0], torch.randn(5, 2))
-        >>> penalty.item()
-        9.0
-    """
-    x = floating("x", x).detach().requires_grad_()
-    v = one_per_point("D", applied("x", D, x), x)
-    (gradient,) = torch.autograd.grad(v.sum(), x, create_graph=True)
-    return v, gradient.flatten(v.ndim).square().sum(-1).mean(-1)
 
 
 def penalise(D: nn.Module, x: Tensor, phi: Optimizer, gamma: float) -> Tensor:

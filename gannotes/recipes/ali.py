@@ -54,7 +54,7 @@ class Waves(nn.Module):
         return torch.cat([x / 4, angle.sin(), angle.cos()], -1)
 
 
-def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Base:
+def clouds(k: int, sd: float = 0.025) -> Base:
     r"""The law of `distributions.corners(k, sd)`, which is a product, drawn factor by factor.
 
     Slide: beyond the deck (mode collapse).
@@ -62,14 +62,12 @@ def clouds(k: int, sd: float = 0.025, like: Tensor | None = None) -> Base:
     Args:
         k: the dimension; there are :math:`2^k` clouds.
         sd: the standard deviation of each.
-        like: a tensor whose type and device the samples take.
 
     Example:
         >>> clouds(6).sample((100,)).shape
         torch.Size([100, 6])
     """
-    law = Base(partial(_pairs, sd), k)
-    return law if like is None else law.to(like)
+    return Base(partial(_pairs, sd), k)
 
 
 def _pairs(sd: float, one: Tensor) -> MixtureSameFamily:
@@ -78,7 +76,7 @@ def _pairs(sd: float, one: Tensor) -> MixtureSameFamily:
     return MixtureSameFamily(weights, Normal(ends, sd, validate_args=False), validate_args=False)
 
 
-def grid_ali(replicas: int = 4, device: str = "cpu") -> ALI:
+def grid_ali(replicas: int = 4) -> ALI:
     r"""ALI for the grid with the remedies: 256 clouds as base, an implicit encoder, paired outputs.
 
     The decoder has no noise, so that a cloud can become a mode. The encoder has: several clouds
@@ -88,7 +86,6 @@ def grid_ali(replicas: int = 4, device: str = "cpu") -> ALI:
 
     Args:
         replicas: the number `S` of independent games in one stack.
-        device: where the noise is drawn.
 
     Example:
         >>> ali = grid_ali(replicas=3)
@@ -96,7 +93,7 @@ def grid_ali(replicas: int = 4, device: str = "cpu") -> ALI:
         (torch.Size([3, 5, 2]), torch.Size([3, 7, 2]))
     """
     k, H = 8, WIDTH
-    p_0 = clouds(k, like=torch.zeros(1, device=device))
+    p_0 = clouds(k)
     x, z, noise = (nets.ReplicaLinear(replicas, inputs, H) for inputs in (18, k, k))
     head = nn.Sequential(nets.leaky_relu(), nets.mlp(H, H, H, k, replicas=replicas))
     encoder = Implicit(
@@ -110,7 +107,7 @@ def grid_ali(replicas: int = 4, device: str = "cpu") -> ALI:
     return ALI(encoder, decoder, D, p_0, bounds.relativistic)
 
 
-def grid_ali_plain(replicas: int = 4, device: str = "cpu") -> ALI:
+def grid_ali_plain(replicas: int = 4) -> ALI:
     """ALI for the grid as published: Gaussian conditionals, two Gaussian codes, the slides' game.
 
     Slide: ALI (E67, E68). Arguments are those of `grid_ali`.
@@ -119,8 +116,7 @@ def grid_ali_plain(replicas: int = 4, device: str = "cpu") -> ALI:
     encoder, decoder = (Gaussian(nets.mlp(2, H, H, H, 4, replicas=replicas)) for _ in range(2))
     x, z = (nets.ReplicaLinear(replicas, 2, H) for _ in range(2))
     critic = nn.Sequential(nets.leaky_relu(), nets.critic(H, H, H, replicas=replicas))
-    p_0 = standard_normal(2, torch.zeros(1, device=device))
-    return ALI(encoder, decoder, nets.Pair(x, z, critic), p_0)
+    return ALI(encoder, decoder, nets.Pair(x, z, critic), standard_normal(2))
 
 
 def grid_scores(ali: ALI, replicas: int, n: int = 2_500) -> GridScores:
@@ -202,14 +198,14 @@ def ali_grid(desk: Desk, variant: str, steps: int = 2_400) -> Row:
 
 def _plain(device: str) -> tuple[ALI, int, Adam, Adam]:
     with torch.device(device):
-        ali = grid_ali_plain(4, device)
+        ali = grid_ali_plain(4)
     adam = partial(Adam, lr=1e-3, betas=(0.5, 0.99), fused=True)
     return ali, 128, adam(samplers(ali).parameters()), adam(ali.D.parameters())
 
 
 def _remedied(device: str) -> tuple[ALI, int, Adam, Adam]:
     with torch.device(device):
-        ali = grid_ali(4, device)
+        ali = grid_ali(4)
         with torch.no_grad():  # a start that covers the plane, and the space of the codes
             _stretch(ali.decoder, ali.sample((4, 1_000)), GRID_SPREAD)
             x = data.grid(sd=GRID_SD).sample(torch.Size((4, 1_000)))

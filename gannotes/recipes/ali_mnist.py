@@ -23,8 +23,6 @@ class NoisyPair(nn.Module):
     that a critic tells apart long before they are close; noise on both gives them a common
     support, and as `s` falls to zero the game becomes that of the slides.
 
-    Slide: beyond the deck (stability).
-
     References:
         Sønderby et al., Amortised MAP inference for image super-resolution, 2017.
         Arjovsky and Bottou, Towards principled methods for training generative adversarial
@@ -137,7 +135,7 @@ def ali_mnist(desk: Desk, steps: int = 8_000) -> Row:
     blurred = NoisyPair(nets.Autocast(D), NOISE).to(desk.device)
     encoder = Deterministic(nets.Autocast(E))
     decoder = Deterministic(nets.Autocast(G), event_dims=3)
-    ali = ALI(encoder, decoder, blurred, standard_normal(LATENT, x))
+    ali = ALI(encoder, decoder, blurred, standard_normal(LATENT)).to(desk.device)
     both = nn.ModuleList([E, G])
     theta_phi, omega = (Adam(net.parameters(), RATE, (0.5, 0.99), fused=True) for net in (both, D))
     decays = [CosineAnnealingLR(player, steps) for player in (theta_phi, omega)]

@@ -59,10 +59,7 @@ def digit_avb(vae: VAE, contrast: avb_model.Contrast | None = None) -> AVB:
 
 
 def quick_avb(avb: AVB) -> AVB:
-    """The same networks with their products in bfloat16: what trains.
-
-    Slide: beyond the deck (speed).
-    """
+    """The same networks with their products in bfloat16: what trains."""
     encoder = cast(Implicit, avb.encoder)
     features, head = nets.Autocast(encoder.features), nets.Autocast(encoder.head)
     encoder = Implicit(features, head, encoder.noise)
@@ -113,7 +110,6 @@ def avb_mnist(desk: Desk, model: str, k: int, steps: int = 12_000) -> Row:
     x = data.mnist("train")[0].to(desk.device)
     vae = digit_vae(k, WIDTHS[k])
     weights.fill(vae, begin).train().requires_grad_(True).to(desk.device)
-    vae.p_0 = standard_normal(k, x)
 
     def train(one: Step, steps: int, shift: int, *after: object, part: str = "") -> None:
         batches = data.Batches(x, 128, steps, desk.seed + shift)

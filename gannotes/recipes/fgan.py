@@ -36,7 +36,7 @@ def fgan_mnist(desk: Desk, divergence: str, steps: int = 4_000) -> Row:
     """
     x = data.mnist("train")[0].to(desk.device, memory_format=torch.channels_last)
     G, V = desk.place(fgan_generator()), desk.place(nets.spectral(nets.image_critic(32)))
-    p_0, f = standard_normal(32, x), F_DIVERGENCES[divergence]
+    p_0, f = standard_normal(32).to(desk.device), F_DIVERGENCES[divergence]
     fgan = FGAN(nets.Autocast(G), nets.Autocast(V), p_0, f)
     theta = Adam(G.parameters(), 2e-3, BETAS, fused=True)
     omega = Adam(V.parameters(), 3e-4, BETAS, fused=True)

@@ -14,6 +14,7 @@ import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 from typing import Any, NamedTuple, TypeVar
 
@@ -119,6 +120,13 @@ class Desk:
         weights.save(net, path)
         self.shipped[path.stem] = made_by
         weights.fill(fresh, path)
+        return fresh
+
+    def judged(self, net: nn.Module, fresh: Net) -> Net:
+        """`fresh`, filled with what `ship` would save of `net`, where no page shows it."""
+        with TemporaryDirectory() as folder:
+            weights.save(net, path := Path(folder) / "judged.safetensors")
+            weights.fill(fresh, path)
         return fresh
 
     def keep(self, net: nn.Module, made_by: str) -> None:

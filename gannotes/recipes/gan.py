@@ -102,7 +102,8 @@ def play_calmly(
         gamma: the weight of the critic's squared slope at the data, on average over the steps.
         film: takes pictures of the generator, if there is one.
     """
-    gan = GAN(nets.Autocast(G), nets.Autocast(D), standard_normal(32, x), bound)
+    p_0 = standard_normal(32).to(desk.device)
+    gan = GAN(nets.Autocast(G), nets.Autocast(D), p_0, bound)
     theta, phi = (Adam(net.parameters(), 5e-4, (0.0, 0.99), fused=True) for net in (G, D))
     average, decays = Average(G, 0.999), [LambdaLR(p, acts(steps)) for p in (theta, phi)]
 
@@ -210,7 +211,8 @@ def mnist_gan_plain(desk: Desk, steps: int = 8_000) -> Row:
     """
     x = data.mnist("train")[0].to(desk.device, memory_format=torch.channels_last)
     G, D = desk.place(nets.image_generator(32)), desk.place(nets.image_critic())
-    gan = GAN(nets.Autocast(G), nets.Autocast(D), standard_normal(32, x))
+    p_0 = standard_normal(32).to(desk.device)
+    gan = GAN(nets.Autocast(G), nets.Autocast(D), p_0)
     theta, phi = (Adam(net.parameters(), 1e-3, (0.5, 0.99), fused=True) for net in (G, D))
     average, decays = Average(G, 0.998), [CosineAnnealingLR(p, steps) for p in (theta, phi)]
     move = partial(step, gan, theta=theta, phi=phi)
@@ -287,8 +289,7 @@ def ring(desk: Desk, game: str, steps: int = 3_500) -> Row:
     noise, bound, gamma = GAMES[game]
     with torch.device(desk.device):
         p = data.ring(sd=RING_SD)
-        p_0 = noise(5, like=torch.zeros(1))
-        gan = GAN(ring_generator(), nets.critic(2, 128, 128, replicas=4), p_0, bound)
+        gan = GAN(ring_generator(), nets.critic(2, 128, 128, replicas=4), noise(5), bound)
     theta, phi = (
         Adam(net.parameters(), RING_RATE, (0.0, 0.99), fused=True) for net in (gan.G, gan.D)
     )

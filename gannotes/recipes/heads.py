@@ -107,8 +107,6 @@ def blur(part: float) -> float:
     Heads lie on a surface of four dimensions, and generated ones on another: a critic tells the two
     apart long before they are close. Under noise they overlap.
 
-    Slide: beyond the deck (stability).
-
     References:
         Sønderby et al., Amortised MAP inference for image super-resolution, 2017.
 
@@ -169,9 +167,9 @@ def infogan_heads(desk: Desk, variant: str, steps: int = 3_200) -> Row:
     x, _ = _rendered(desk.device)
     G, reader = desk.place(head_generator()), desk.place(head_reader())
     D = nets.critic(64).to(desk.device)
-    p_0, p_c = standard_normal(NOISE, x), codes(continuous=CODES, like=x)
+    p_0, p_c = standard_normal(NOISE), codes(continuous=CODES)
     trunk = nets.Autocast(reader[0])
-    model = InfoGAN(nets.Autocast(G), trunk, D, reader[1], p_0, p_c, data_dims=3)
+    model = InfoGAN(nets.Autocast(G), trunk, D, reader[1], p_0, p_c, data_dims=3).to(desk.device)
     theta = Adam(G.parameters(), RATE, (0.5, 0.99), fused=True)
     phi_eta = Adam(nn.ModuleList([reader, D]).parameters(), RATE, (0.5, 0.99), fused=True)
     falling = linear_decay(steps // 2, steps - steps // 2)

@@ -126,13 +126,13 @@ def digit_infogan(device: str = "cpu") -> InfoGAN:
         >>> digit_infogan().sample(2).shape
         torch.Size([2, 1, 28, 28])
     """
-    like = torch.zeros(1, device=device)
-    G, trunk = infogan_generator().to(device), infogan_trunk().to(device)
+    G, trunk = infogan_generator(), infogan_trunk()
     for net in (G, trunk):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    D, Q = nets.critic(FEATURES).to(device), infogan_code().to(device)
-    p_0, p_c = standard_normal(NOISE, like), codes((CLASSES,), CONTINUOUS, like)
-    return InfoGAN(nets.Autocast(G), nets.Autocast(trunk), D, Q, p_0, p_c, data_dims=3)
+    D, Q = nets.critic(FEATURES), infogan_code()
+    p_0, p_c = standard_normal(NOISE), codes((CLASSES,), CONTINUOUS)
+    model = InfoGAN(nets.Autocast(G), nets.Autocast(trunk), D, Q, p_0, p_c, data_dims=3)
+    return model.to(device)
 
 
 def infogan_mnist(desk: Desk, variant: str, steps: int = 2_500) -> Row:
@@ -183,7 +183,10 @@ def infogan_mnist(desk: Desk, variant: str, steps: int = 2_500) -> Row:
     update_bn(x[:10_000].split(500), trained)
     made_by = "recipes.infogan.infogan_{}()".format
     G = desk.ship(model.G.net, infogan_generator(), made_by("generator"))
-    reader = desk.ship(trained, infogan_reader(), made_by("reader"), f"{desk.name}_reader")
+    if any(lam):
+        reader = desk.ship(trained, infogan_reader(), made_by("reader"), f"{desk.name}_reader")
+    else:  # nobody reads the code of a GAN
+        reader = desk.judged(trained, infogan_reader())
     return infogan_scores(G, reader)
 
 

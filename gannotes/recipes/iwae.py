@@ -55,7 +55,6 @@ def iwae_mnist(desk: Desk, k: int, steps: int = 8_000) -> Row:
     """
     x = data.mnist("train")[0].to(desk.device)
     vae = iwae_vae().to(desk.device)
-    vae.p_0 = standard_normal(LATENT, x)
     quick = quick_vae(vae)
     theta_phi = Adam(vae.parameters(), 2e-3, eps=1e-4, fused=True)
 

@@ -59,7 +59,7 @@ def univariate(
         p = data.univariate_mixture()
         G = nets.mlp(1, 1, replicas=replicas)
         V = nets.critic(1, 64, 64, activation=nn.Tanh, replicas=replicas)
-        fgan = FGAN(G, V, standard_normal(1, torch.zeros(1)), f)
+        fgan = FGAN(G, V, standard_normal(1), f)
     nn.init.ones_(G[0].weight)  # type: ignore[arg-type]
     nn.init.zeros_(G[0].bias)  # type: ignore[arg-type]
     theta, omega = (Adam(net.parameters(), 0.01, (0.5, 0.99), fused=True) for net in (G, V))

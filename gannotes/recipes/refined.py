@@ -27,7 +27,6 @@ from torch.optim import Adam, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from gannotes import data, metrics, nets, results, weights
-from gannotes.distributions import standard_normal
 from gannotes.models.vae import VAE, analytic_kl, step
 from gannotes.optim import ascend
 from gannotes.recipes import protocols
@@ -106,8 +105,6 @@ def slope(vae: VAE, x: Tensor, z: Tensor) -> Tensor:
 
 def digit_corrections(k: int, count: int = CORRECTIONS) -> nn.ModuleList:
     """The networks of the learnt steps, which correct nothing at first.
-
-    Slide: beyond the deck.
 
     Args:
         k: the latent dimension.
@@ -214,7 +211,7 @@ def vae_mnist_refined(desk: Desk, k: int, steps: int = 2_000) -> Row:
     weights.fill(base, begin)
     torch.manual_seed(desk.seed)
     x = data.mnist("train")[0].to(desk.device)
-    base.to(desk.device).p_0 = standard_normal(k, x)
+    base.to(desk.device)
     corrections = digit_corrections(k).to(desk.device)
     quick = refined_vae(quick_vae(base), corrections)
     psi = AdamW(corrections.parameters(), RATE, fused=True)
@@ -223,7 +220,7 @@ def vae_mnist_refined(desk: Desk, k: int, steps: int = 2_000) -> Row:
         return step(quick, data.binarise(batch), psi)  # only the corrections move
 
     desk.fit(one, data.Batches(x, 128, steps, desk.seed), CosineAnnealingLR(psi, steps))
-    base.cpu().p_0 = standard_normal(k)
+    base.cpu()
     made_by = f"recipes.refined.digit_corrections({k})"
     shipped = desk.ship(corrections, digit_corrections(k), made_by)
     row = _scores(base, shipped)

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,84 +60,59 @@ def _digit_avb(k: int, contrast: bool) -> nn.Module:
     return avb.digit_avb(vae.digit_vae(k, 512), avb.adaptive if contrast else None)
 
 
+def _source(summary: str, load: Callable[..., Draw], *arguments: Any, side: int = 28) -> Source:
+    return Source(summary, side, partial(load, *arguments))
+
+
 def _table() -> dict[str, Source]:
-    noise = standard_normal(32)
-    digit = (standard_normal(62), codes((10,), 2))
-    head = (standard_normal(4), codes(continuous=2))
+    noise, sixteen = standard_normal(32), standard_normal(16)
+    digit = infogan.infogan_generator, (standard_normal(62), codes((10,), 2))
+    head = heads.head_generator, (standard_normal(4), codes(continuous=2))
     gan = partial(nets.image_generator, 32)
     table = {
-        "mnist_gan": ("GAN with the remedies", 28, partial(_from, gan, "mnist_gan", noise)),
-        "mnist_gan_plain": (
-            "GAN by the plain game",
-            28,
-            partial(_from, gan, "mnist_gan_plain", noise),
-        ),
-        **{
-            f"fgan_mnist_{f}": (
-                f"f-GAN, {f.replace('_', ' ')}",
-                28,
-                partial(_from, fgan.fgan_generator, f"fgan_mnist_{f}_0", noise),
-            )
-            for f in F_DIVERGENCES
-        },
-        **{
-            name: (
-                summary,
-                28,
-                partial(_from, infogan.infogan_generator, f"infogan_mnist_{run}", *digit),
-            )
-            for name, summary, run in (
-                ("infogan_mnist", "InfoGAN, ten classes and two numbers", "redrawn_0"),
-                ("infogan_mnist_plain", "GAN on the inputs of the InfoGAN", "plain_0"),
-            )
-        },
-        **{
-            f"infogan_heads{end}": (
-                summary,
-                32,
-                partial(_from, heads.head_generator, f"infogan_heads_{run}", *head),
-            )
-            for end, summary, run in (
-                ("", "InfoGAN on drawn heads", "blurred_0"),
-                ("_plain", "GAN on drawn heads", "plain_0"),
-            )
-        },
-        "ali_mnist": (
-            "ALI, decoder of sixteen numbers",
-            28,
-            partial(_from, ali_mnist.ali_decoder, "ali_mnist_decoder_0", standard_normal(16)),
-        ),
-        **{
-            f"vae_mnist_{k}": (
-                f"VAE with {k} latent dimensions",
-                28,
-                partial(_means, partial(vae.digit_vae, k), f"vae_mnist_{k}_0", k),
-            )
-            for k in vae.PANELS
-        },
-        **{
-            f"avb_mnist_{model}_{k}": (
-                f"{summary} with {k} latent dimensions",
-                28,
-                partial(_means, partial(make, k), f"avb_mnist_{model}_{k}_0", k),
-            )
-            for k in vae.TABLE
-            for model, summary, make in (
-                ("vae", "VAE of the AVB table", lambda k: vae.digit_vae(k, 512)),
-                ("avb", "AVB", partial(_digit_avb, contrast=False)),
-                ("avb_ac", "AVB and adaptive contrast", partial(_digit_avb, contrast=True)),
-            )
-        },
-        **{
-            f"summary_digits_{name}": (
-                f"{name} of the comparison of all models",
-                28,
-                partial(_contestant, name),
-            )
-            for name in contest.CONTESTANTS
-        },
+        "mnist_gan": _source("GAN with the remedies", _from, gan, "mnist_gan", noise),
+        "mnist_gan_plain": _source("GAN by the plain game", _from, gan, "mnist_gan_plain", noise),
     }
-    return {name: Source(*row) for name, row in table.items()}
+    for f in F_DIVERGENCES:
+        name, words = f"fgan_mnist_{f}", f"f-GAN, {f.replace('_', ' ')}"
+        table[name] = _source(words, _from, fgan.fgan_generator, f"{name}_0", noise)
+    for name, words, file, (make, bases), side in (
+        (
+            "infogan_mnist",
+            "InfoGAN, ten classes and two numbers",
+            "infogan_mnist_redrawn",
+            digit,
+            28,
+        ),
+        (
+            "infogan_mnist_plain",
+            "GAN on the inputs of the InfoGAN",
+            "infogan_mnist_plain",
+            digit,
+            28,
+        ),
+        ("infogan_heads", "InfoGAN on drawn heads", "infogan_heads_blurred", head, 32),
+        ("infogan_heads_plain", "GAN on drawn heads", "infogan_heads_plain", head, 32),
+    ):
+        table[name] = _source(words, _from, make, f"{file}_0", *bases, side=side)
+    words, make = "ALI, decoder of sixteen numbers", ali_mnist.ali_decoder
+    table["ali_mnist"] = _source(words, _from, make, "ali_mnist_decoder_0", sixteen)
+    for k in vae.PANELS:
+        name, make = f"vae_mnist_{k}", partial(vae.digit_vae, k)
+        table[name] = _source(f"VAE with {k} latent dimensions", _means, make, f"{name}_0", k)
+    for k in vae.TABLE:
+        for model, words, make in (
+            ("vae", "VAE of the AVB table", partial(vae.digit_vae, k, 512)),
+            ("avb", "AVB", partial(_digit_avb, k, False)),
+            ("avb_ac", "AVB and adaptive contrast", partial(_digit_avb, k, True)),
+        ):
+            name = f"avb_mnist_{model}_{k}"
+            words = f"{words} with {k} latent dimensions"
+            table[name] = _source(words, _means, make, f"{name}_0", k)
+    for name in contest.CONTESTANTS:
+        words = f"{name} of the comparison of all models"
+        table[f"summary_digits_{name}"] = _source(words, _contestant, name)
+    return table
 
 
 SOURCES = _table()

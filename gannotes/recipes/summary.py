@@ -46,7 +46,7 @@ def enter(name: str, arena: Arena, device: str = "cpu") -> Contestant:
         torch.Size([3, 5, 2])
     """
     with torch.device(device):
-        return CONTESTANTS[name](arena, standard_normal(arena.k, torch.zeros(1)))
+        return CONTESTANTS[name](arena, standard_normal(arena.k))
 
 
 def plane_scores(contestant: Contestant, replicas: int = REPLICAS) -> dict[str, Tensor]:

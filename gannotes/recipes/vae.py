@@ -68,8 +68,6 @@ def digit_vae(k: int, width: int = 256) -> VAE:
 def quick_vae(vae: VAE) -> VAE:
     """The same networks with their products in bfloat16: what trains.
 
-    Slide: beyond the deck (speed).
-
     Example:
         >>> quick_vae(digit_vae(2)).elbo(torch.zeros(3, 1, 28, 28)).shape
         torch.Size([3])
@@ -96,7 +94,6 @@ def vae_mnist(desk: Desk, k: int, steps: int | None = None) -> Row:
     steps, width = steps or STEPS[k], WIDTHS[k]
     x = data.mnist("train")[0].to(desk.device)
     vae = digit_vae(k, width).to(desk.device)
-    vae.p_0 = standard_normal(k, x)
     quick = quick_vae(vae)
     theta_phi = AdamW(vae.parameters(), RATE, fused=True)
     decay = CosineAnnealingLR(theta_phi, steps)

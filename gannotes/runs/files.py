@@ -82,6 +82,6 @@ def load(path: Path, fields: Mapping[str, str]) -> Record:
     for key, kind in fields.items():
         if not KINDS[kind](record[key]):
             raise ValueError(
-                f"{path.name}: {key}: expected {kind}, got {record[key]!r:.60} in {path}"
+                f"{path.name}: expected {kind} as {key}, got {record[key]!r:.60} in {path}"
             )
     return record

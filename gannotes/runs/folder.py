@@ -78,8 +78,6 @@ def lay_out(
 ) -> Run:
     """Make the folder `out/recipe/seed-K` with its configuration, or find it there.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         out: the folder of all runs.
         recipe: the name of the function.
@@ -158,8 +156,6 @@ def _json_keeps(value: object) -> bool:
 def read(folder: Path) -> Run:
     """Read the folder of a run, without any other process noticing.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         folder: it holds `run.json`.
 
@@ -176,8 +172,6 @@ def read(folder: Path) -> Run:
 
 def find(out: Path) -> list[Run]:
     """All runs below a folder, in the order in which they were laid out, damaged ones last.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         out: the folder.
@@ -204,8 +198,6 @@ def _read_or_tell(folder: Path) -> Run:
 def state(run: Run) -> State:
     """What the last sitting says, if it can still be believed.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         run: the run, of `read`, `find` or `lay_out`.
     """
@@ -229,8 +221,6 @@ def _last_word(run: Run) -> State:
 
 def claim(run: Run) -> Path | None:
     """Make the next sitting, unless somebody has made it since `run` was read.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         run: as it was read.
@@ -273,8 +263,6 @@ def _ended(sitting: Path) -> bool:
 def say(sitting: Path, seconds: float, state: State = "running") -> None:
     """Rewrite one's own sitting: a sign of life, or the last word.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         sitting: of `claim`.
         seconds: that it has lasted.
@@ -292,8 +280,6 @@ def say(sitting: Path, seconds: float, state: State = "running") -> None:
 def lost(sitting: Path) -> bool:
     """Whether somebody has taken the owner of the sitting for dead, and goes on in its place.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         sitting: of `claim`.
     """
@@ -303,8 +289,6 @@ def lost(sitting: Path) -> bool:
 
 def spent(folder: Path) -> float:
     """Seconds of all sittings that have ended; 0 in a folder that is not a run's.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         folder: of a run, or any other.
@@ -318,8 +302,6 @@ def spent(folder: Path) -> float:
 def beside(folder: Path, recipe: str) -> Path:
     """The folder of another recipe's run of the same seed, if it is done; else `folder` itself.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         folder: of a run, or any other.
         recipe: the other recipe.
@@ -331,10 +313,7 @@ def beside(folder: Path, recipe: str) -> Path:
 
 
 def versions() -> Record:
-    """What the numbers depend on besides the configuration.
-
-    Slide: beyond the deck (long runs).
-    """
+    """What the numbers depend on besides the configuration."""
     return {
         "gannotes": gannotes.__version__,
         "torch": torch.__version__,
@@ -346,8 +325,6 @@ def versions() -> Record:
 
 def check_device(device: str) -> None:
     """Refuse a device that this machine lacks; those of a cluster have others.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         device: its name.

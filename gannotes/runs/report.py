@@ -25,8 +25,6 @@ Gather = Callable[[Sequence[Path], Path, int], None]  # folders of the runs, the
 def report(runs: Sequence[Run], out: Path, sweeps: Mapping[str, Any]) -> list[str]:
     """Rebuild the tables of all runs that are done, and compare them with those that are shipped.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         runs: what `find` returns.
         out: the folder for the tables.
@@ -122,8 +120,6 @@ def _or_why(say: Callable[[], str]) -> str:
 def agreement(folder: Path) -> list[str]:
     """What each weight and each table of a folder corresponds to, and whether it agrees.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         folder: of a run, or of a gathered sweep.
     """
@@ -140,8 +136,6 @@ def agreement(folder: Path) -> list[str]:
 
 def compare_weights(path: Path) -> str:
     """Whether a file of weights is the shipped one of its name.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         path: the safetensors file.
@@ -170,8 +164,6 @@ def compare_rows(path: Path) -> str:
 
     A row belongs to the shipped row with the same keys: the columns of words, and those that
     count seeds, replicas, dimensions and the like.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         path: the CSV file; it belongs to the shipped one with the longest name that begins alike,
@@ -242,8 +234,6 @@ def _shown(value: Any) -> Any:
 
 def scores(path: Path) -> dict[str, Any]:
     """The facts in a file of weights that say what they score, not how they were made.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         path: the safetensors file.

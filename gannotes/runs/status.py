@@ -14,8 +14,6 @@ OVER = ("done", "damaged")
 def table(runs: Sequence[Run], minutes: Mapping[str, float] | None = None) -> str:
     """A line for each run: state, step, time spent, estimated time left, who has it.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         runs: what `find` returns.
         minutes: what a run of a recipe takes, by the recipe's name, where nothing of it is done.
@@ -57,8 +55,6 @@ def table(runs: Sequence[Run], minutes: Mapping[str, float] | None = None) -> st
 def estimates(runs: Sequence[Run], minutes: Mapping[str, float]) -> list[float | None]:
     """Seconds of computing left of each run: by its own pace, by its siblings', or by its card.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         runs: what `find` returns.
         minutes: what a run of a recipe takes, by the recipe's name, where nothing of it is done.
@@ -77,8 +73,6 @@ def estimates(runs: Sequence[Run], minutes: Mapping[str, float]) -> list[float |
 
 def span(seconds: float) -> str:
     """A duration for people.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         seconds: at least 0.

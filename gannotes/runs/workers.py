@@ -37,8 +37,6 @@ def attempt(run: Run, recipe: Recipe) -> str:
     A killed run goes on from its checkpoint and ends with the same weights. The history moves from
     the checkpoint to a file of its own when the run is done.
 
-    Slide: beyond the deck (long runs).
-
     Args:
         run: as it was read; whoever claims it since then has it.
         recipe: called with the folder, `seed`, `device` and the settings.
@@ -110,8 +108,6 @@ def _fail(run: Run, say: Callable[[State], None]) -> str:
 
 def work(tasks: Iterable[tuple[Run, Recipe]], jobs: int = 1) -> Iterator[tuple[Run, str]]:
     """Attempt runs on this machine, several at a time if asked to.
-
-    Slide: beyond the deck (long runs).
 
     Args:
         tasks: the runs, each with its recipe.

@@ -64,8 +64,8 @@ function inside(context, { left, right, top, bottom }, action) {
   context.restore();
 }
 
-// The frame with its ticks; `marks` are [value, label] pairs at the right; `names` those of the axes.
-function drawFrame(context, ink, box, X, Y, { below = true, zero = true, right = [], names = [] }) {
+// The frame with its ticks, at the left unless it is `bare`; `marks` are [value, label] pairs at the right; `names` those of the axes.
+function drawFrame(context, ink, box, X, Y, { below = true, zero = true, bare = false, right = [], names = [] }) {
   context.lineWidth = 1;
   context.strokeStyle = ink("--gn-line");
   if (zero && box.y[0] < 0 && box.y[1] > 0) segment(context, box.left, Y(0), box.right, Y(0));
@@ -75,7 +75,7 @@ function drawFrame(context, ink, box, X, Y, { below = true, zero = true, right =
     segment(context, X(v), box.bottom, X(v), box.bottom + 4);
     if (below) write(context, label, X(v), box.bottom + 17);
   }
-  for (const [v, label] of ticks(box.y, Math.max(2, (box.bottom - box.top) / 40))) {
+  for (const [v, label] of bare ? [] : ticks(box.y, Math.max(2, (box.bottom - box.top) / 40))) {
     segment(context, box.left - 4, Y(v), box.left, Y(v));
     write(context, label, box.left - 7, Y(v) + 4, "right");
   }

@@ -102,3 +102,27 @@ def pixels(
         return values.tobytes()
     flat = np.append(values.ravel(), np.zeros(values.size % 2, np.uint8)).reshape(-1, 2)
     return (16 * flat[:, 0] + flat[:, 1]).astype(np.uint8).tobytes()
+
+
+def sentences(labels: Sequence[str] | None, frames: int) -> list[str]:
+    """A sentence for each frame of a film.
+
+    Args:
+        labels: the sentences; "frame 1 of 9" and so on without them.
+        frames: their number.
+
+    Raises:
+        TypeError: if they are no list of texts.
+        ValueError: for another number of them.
+
+    Example:
+        >>> sentences(None, 2)
+        ['frame 1 of 2', 'frame 2 of 2']
+    """
+    if labels is None:
+        return [f"frame {t + 1} of {frames}" for t in range(frames)]
+    if len(checks.kind("labels", labels, list, tuple, wanted="a list of sentences")) != frames:
+        raise ValueError(f"labels: expected {frames}, one per frame, got {len(labels)}")
+    for label in labels:
+        checks.texts(labels=label)
+    return list(labels)

@@ -21,9 +21,10 @@ const NAMES = { gan: "a GAN", infogan: "an InfoGAN", cyclegan: "a CycleGAN", vae
 function read(model) {
   const of = (names) => Object.fromEntries(names.map((name) => [name, model.get(name)]));
   const figure = of(["spec", "datasets", "presets", "controls", "name"]), { means, points } = figure.spec.data;
+  const order = model.get("order") ?? Object.keys(figure.presets), presets = Object.fromEntries(order.map((name) => [name, figure.presets[name]]));
   const kind = figure.spec.model, d = (means ?? points)?.[0].length ?? 2, onTheLine = kind === "gan" && d === 1;
   const first = { ...model.get("settings"), points: FACE, layers: model.get("show").join(",") };
-  return { ...figure, kind, d, first, layers: onTheLine ? [] : model.get("layers"), weights: weightsOf(model.get("start")) };
+  return { ...figure, presets, kind, d, first, layers: onTheLine ? [] : model.get("layers"), weights: weightsOf(model.get("start")) };
 }
 
 // A note that is seen and, politely, heard.

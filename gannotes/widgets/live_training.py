@@ -19,10 +19,12 @@ from torch.distributions import Distribution
 
 from gannotes.data.toys import grid, ring, two_moons
 from gannotes.divergences import F_DIVERGENCES
+from gannotes.widgets.ahead import play
 from gannotes.widgets.bundle import bundle
 from gannotes.widgets.describe import describe, restore, toy
 
 _HERE = Path(__file__).parent
+MOST_AHEAD = 10000
 
 # A setting's first value, and what it may be.
 SETTINGS: dict[str, tuple[Any, str]] = {
@@ -48,6 +50,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "speed": (0, "a number from 0"),
     "width": (0, "a whole number"),
     "label": (0, "a whole number"),
+    "code": (0.0, "a number from 0"),  # to 1: a continuous code from -1 to 1; 0: drawn
     "waves": (False, "True or False"),
     "bound": ("bernoulli", "bernoulli, least_squares, relativistic, or a divergence"),
     "noise": ("given", "given, normal, uniform, clouds or many"),
@@ -58,17 +61,18 @@ _REMEDIED = {"bound": "relativistic", "gamma": 0.05, "fall": 3000}
 PRESETS: dict[str, dict[str, Any]] = {
     "collapse": {"data": "ring"},
     "remedied": {"data": "ring", "noise": "clouds"} | _REMEDIED,
-    "grid": {"data": "grid", "noise": "many", "waves": True} | _REMEDIED,
+    "grid": {"data": "grid", "noise": "many", "waves": True, "theta": 3e-3, "phi": 3e-3}
+    | _REMEDIED,
     "moons": {"data": "moons"} | _REMEDIED,
     "spiral": {"data": "spiral", "noise": "clouds"} | _REMEDIED,
     "no flip": {"data": "ring", "flip": False},
     "slow critic": {"data": "ring", "phi": 5e-5},
 }
 _ANY = ("presets", "phase", "data", "theta", "phi", "batch", "rule", "momentum", "fall", "average")
-_ALL = (*_ANY, "speed", "seed", "width", "layers", "copy")
+_ALL = (*_ANY, "speed", "seed", "layers", "copy")
 CONTROLS: dict[str, tuple[str, ...]] = {
-    "gan": (*_ALL, "hold", "bound", "K", "gamma", "flip", "together", "noise", "waves"),
-    "infogan": (*_ALL, "hold", "bound", "lam"),
+    "gan": (*_ALL, "width", "hold", "bound", "K", "gamma", "flip", "together", "noise", "waves"),
+    "infogan": (*_ALL, "hold", "bound", "lam", "code"),
     "cyclegan": (*_ALL, "hold", "bound", "lam"),
     "vae": (*_ALL, "N_z", "beta"),
     "ali": (*_ALL, "hold", "bound", "K", "flip"),
@@ -105,6 +109,8 @@ class LiveTraining(anywidget.AnyWidget):
             for a GAN in the plane with all controls, `PRESETS`.
         scale: the networks see `(x - centre) / scale`.
         centre: see `scale`.
+        ahead: so many steps are made by the package's own algorithm first, and change `model`: a
+            first picture that is worth seeing.
         title: a heading.
         settings: first values, such as `theta=2e-3`, `K=3`, `gamma=0.05`; see `SETTINGS`.
 
@@ -129,6 +135,7 @@ class LiveTraining(anywidget.AnyWidget):
     settings = traitlets.Dict(help="first values").tag(sync=True)
     datasets = traitlets.Dict(help="what else there is to train on").tag(sync=True)
     presets = traitlets.Dict(help="settings by name").tag(sync=True)
+    order: traitlets.List[str] = traitlets.List(help="the presets' names").tag(sync=True)
     controls: traitlets.List[str] = traitlets.List(help="what may be changed").tag(sync=True)
     layers: traitlets.List[str] = traitlets.List(help="the layers that there are").tag(sync=True)
     show: traitlets.List[str] = traitlets.List(help="the layers that are on").tag(sync=True)
@@ -149,34 +156,43 @@ class LiveTraining(anywidget.AnyWidget):
         presets: Mapping[str, Mapping[str, Any]] | None = None,
         scale: float = 1.0,
         centre: Sequence[float] | None = None,
+        ahead: int = 0,
         title: str = "",
         **settings: Any,
     ) -> None:
-        spec, weights = describe(model)
+        spec, _ = describe(model)
         kind = spec["model"]
         place = _place(scale, centre)
+        if not _whole(ahead) or ahead > MOST_AHEAD:
+            raise ValueError(f"ahead: expected a whole number up to {MOST_AHEAD}, got {ahead!r}")
         spec |= {"data": toy("data", data) | place}
         if (other is not None) != (kind == "cyclegan"):
             raise TypeError(f"other: expected the second domain of a CycleGAN, got {other!r}")
         if other is not None:
             spec["other"] = toy("other", other) | place
         datasets = _datasets(spec)
-        first = _checked(spec.pop("settings") | settings, datasets)
+        usually = {key: value for key, (value, _) in SETTINGS.items()}
+        first = usually | _checked(spec.pop("settings") | settings, datasets)
         usual = PRESETS if kind == "gan" and datasets and controls is None else {}
         chosen = usual if presets is None else presets
         named = {key: _checked(preset, datasets) for key, preset in chosen.items()}
-        super().__init__(
-            spec=spec,
-            start=np.frombuffer(weights, np.float32).astype(np.float16).tobytes(),
-            settings={key: value for key, (value, _) in SETTINGS.items()} | first,
-            datasets=datasets,
-            presets=named,
-            controls=_names("controls", controls, CONTROLS[kind]),
-            layers=list(LAYERS[kind]),
-            show=_names("show", _shown(kind) if show is None else show, LAYERS[kind]),
-            name=_identifier(name or kind),
-            title=title,
-        )
+        traits = {
+            "spec": spec,
+            "settings": first,
+            "datasets": datasets,
+            "presets": named,
+            "order": list(named),  # a notebook sorts keys
+            "controls": _names("controls", controls, CONTROLS[kind]),
+            "layers": list(LAYERS[kind]),
+            "show": _names("show", _shown(kind) if show is None else show, LAYERS[kind]),
+            "name": _identifier(name or kind),
+            "title": title,
+        }
+        # Nothing has moved until all is known to be good.
+        play(model, [data] if other is None else [data, other], ahead, first, place)
+        _, weights = describe(model)
+        start = np.frombuffer(weights, np.float32).astype(np.float16).tobytes()
+        super().__init__(start=start, **traits)
         self._model = model
 
     def trained(self) -> nn.Module:

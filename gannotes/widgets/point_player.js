@@ -1,13 +1,9 @@
 // A saved run: points in the plane over a critic's field, or curves over a line, one frame at a time.
-import { announcer } from "./announce.js";
 import { card, follow } from "./card.js";
 import { chart, dotMark, fieldLegend, legend, panel, ringMark, rugMark, scale, swatch } from "./charts.js";
-import { button, select, setter, slider } from "./controls.js";
 import { element, symbol } from "./elements.js";
 import { clamp, decode, number, ticks } from "./numbers.js";
-import { walk } from "./walk.js";
-
-const RATE = 12; // frames a second at speed 1
+import { transport } from "./transport.js";
 
 // Colour is never the only difference: every curve has its own dashes.
 const ROLES = {
@@ -107,47 +103,17 @@ function describe(run) {
 }
 
 function render({ model, el }) {
-  const run = read(model), labels = model.get("labels"), set = setter(model), voice = announcer();
-  const now = () => clamp(model.get("frame"), 0, run.last), { canvas, stage, paint, stop } = picture(run, now);
+  const run = read(model), title = model.get("title"), player = transport(model, run.last, model.get("labels"));
+  const { canvas, stage, paint, stop } = picture(run, player.now), caption = element("span", { class: "gn-caption" });
   stage.classList.toggle("gn-plane", run.plane);
-
-  // Playing writes the trait alone; the kernel hears of it at the end.
-  let position = 0;
-  const moving = walk((seconds) => {
-    position += seconds * RATE * +speed.input.value;
-    model.set("frame", Math.min(run.last, Math.floor(position)));
-    return position < run.last;
-  }, (running) => {
-    play.textContent = running ? "Pause" : "Play";
-    if (running) return;
-    model.save_changes();
-    voice.now(labels[now()]);
-  });
-  const start = () => {
-    if (now() >= run.last) model.set("frame", 0);
-    position = now();
-    moving.start();
-  };
-  const play = button("Play", () => (moving.running ? moving.end() : start()));
-  const scrub = slider({ label: element("span", {}, "Frame"), min: 0, max: run.last, step: 1, input: (frame) => {
-    if (moving.running) moving.end();
-    set({ frame });
-  } });
-  scrub.output.remove(); // the caption says more
-  const speed = select({ label: "Speed", options: [0.5, 1, 2, 4].map((s) => [s, `${s} \u00d7`]), pick() {} });
-  speed.show(1);
-
-  const caption = element("span", { class: "gn-caption" }), title = model.get("title");
-  card(model, el, "player", "Training run", describe(run), stage, caption,
-    element("div", { class: "gn-buttons" }, play, scrub.node, speed.node), voice.node);
+  card(model, el, "player", "Training run", describe(run), stage, caption, player.node, player.voice.node);
   const refresh = () => {
-    const label = labels[now()];
-    scrub.show(now(), label);
+    const label = player.show();
     caption.textContent = label;
     canvas.setAttribute("aria-label", `${title || (run.plane ? "Points of a training run" : "Curves of a training run")}, ${label}`);
     paint();
   };
-  return follow(model, "change:frame", refresh, moving.stop, voice.stop, stop);
+  return follow(model, "change:frame", refresh, player.stop, stop);
 }
 
 export default { render };

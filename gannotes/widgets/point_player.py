@@ -15,6 +15,7 @@ import traitlets
 from torch import Tensor
 
 from gannotes import checks
+from gannotes.widgets import encoded
 from gannotes.widgets.bundle import bundle
 
 _HERE = Path(__file__).parent
@@ -103,7 +104,7 @@ class PointPlayer(anywidget.AnyWidget):
             points=_half("points", points, box),
             data=_half("data", data, box),
             field=_byte(field),
-            labels=_labels(labels, frames),
+            labels=encoded.sentences(labels, frames),
             title=title,
         )
 
@@ -192,7 +193,7 @@ class PointPlayer(anywidget.AnyWidget):
             points=_half("samples", None if samples is None else samples[..., None], box),
             data=_half("data", None if data is None else data[..., None], box),
             curves=b"".join([_half("x", x), *packed]),
-            labels=_labels(labels, frames),
+            labels=encoded.sentences(labels, frames),
             title=title,
         )
 
@@ -233,13 +234,3 @@ def _half(name: str, x: Tensor | None, box: Tensor | None = None) -> bytes:
 
 def _byte(x: Tensor | None) -> bytes:
     return b"" if x is None else x.detach().cpu().round().byte().contiguous().numpy().tobytes()
-
-
-def _labels(labels: Sequence[str] | None, frames: int) -> list[str]:
-    if labels is None:
-        return [f"frame {t + 1} of {frames}" for t in range(frames)]
-    if len(checks.kind("labels", labels, list, tuple, wanted="a list of sentences")) != frames:
-        raise ValueError(f"labels: expected {frames}, one per frame, got {len(labels)}")
-    for label in labels:
-        checks.texts(labels=label)
-    return list(labels)

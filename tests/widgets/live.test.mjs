@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Game } from "../../gannotes/widgets/live/game.js";
 import { kernels, plainKernels } from "../../gannotes/widgets/live/kernels.js";
 import { best, logs } from "../../gannotes/widgets/live/measures.js";
-import { Pictures } from "../../gannotes/widgets/live/pictures.js";
+import { Pictures, gridPoints } from "../../gannotes/widgets/live/pictures.js";
 import { Trainer } from "../../gannotes/widgets/live/trainer.js";
 
 const wasm = readFileSync(new URL("../../gannotes/widgets/live/kernels.wasm", import.meta.url));
@@ -194,4 +194,31 @@ test("best critics of pairs: no other critic does better", () => {
   const v = p.map((a, i) => Math.log(a / q[i])), found = best("relativistic", logs(p), logs(q));
   assert.ok(Math.abs(found - value(v)) < 1e-12);
   for (const other of [[0, 0, 0], [v[0] + 0.1, v[1], v[2]], [v[0], v[1], v[2] - 0.1]]) assert.ok(value(other) < found);
+});
+
+test("weights are given in the model's own order, whatever the order of the description's keys", () => {
+  const weights = Float32Array.from({ length: 15 }, (_, i) => i), networks = { D: mlp(1, 4, 1), G: mlp(1, 1) };
+  const made = new Game({ model: "gan", networks, weights, base: { law: "normal", d: 1 }, data: { law: "mixture", weights: [1], means: [[0]], sds: [1] } }, kernels(wasm));
+  assert.deepEqual(made.networks.G.parameters.map((x) => x.item), [0, 1]);
+  assert.deepEqual([...made.weights()], [...weights]);
+});
+
+test("the best ratio of an encoder whose density is known is log q - log p_0", () => {
+  const points = { law: "points", points: [[1, 0], [0, 1]], sd: 0 }, made = new Game({ model: "avb", seed: 1, ...specs.avb, data: points }, kernels(wasm)), pictures = new Pictures(made);
+  const { x, best: found, shares } = pictures.layer("posteriors")[0], z = gridPoints(pictures.latent, pictures.side);
+  const exact = made.aside(pictures.noise(), () => {
+    const q = made.model.encoder(made.tape.tensor(1, 2, x)), [mean, sd] = [q.mean.values.slice(), q.sd.values.slice()];
+    return found.map((_, i) => [0, 1].reduce((s, j) => s - ((z[2 * i + j] - mean[j]) / sd[j]) ** 2 / 2 - Math.log(sd[j]) + z[2 * i + j] ** 2 / 2, 0));
+  });
+  const off = shares.reduce((s, q, i) => s + q * Math.abs(found[i] - exact[i]), 0);
+  const inside = shares.reduce((a, b) => a + b, 0);
+  assert.ok(inside > 0.9 && inside < 1.0001 && off < 0.2, `${inside}, ${off}`);
+});
+
+test("the best critic of pairs is the log ratio of the two joints", () => {
+  const line = { op: "gaussian", net: mlp(1, 2) }, spec = { networks: { encoder: line, decoder: line, D: { op: "beside", net: mlp(2, 1) } }, base: { law: "normal", d: 1 } };
+  const weights = Float32Array.from([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]); // z | x is N(0, 1), and x | z is N(1, 1)
+  const made = new Game({ model: "ali", weights, ...spec, data: { law: "mixture", weights: [1], means: [[0]], sds: [1] } }, kernels(wasm)), pictures = new Pictures(made);
+  const { best: found } = pictures.layer("critic"), at = gridPoints([pictures.window[0], pictures.latent[0]], pictures.side);
+  found.forEach((v, i) => assert.ok(Math.abs(v - (0.5 - at[2 * i])) < 1e-3 * (1 + at[2 * i] ** 2)));
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Trainer } from "../../gannotes/widgets/live/trainer.js";
 import { range, record } from "../../gannotes/widgets/live/ui/history.js";
 import { contour } from "../../gannotes/widgets/live/ui/plane.js";
+import { nearest } from "../../gannotes/widgets/live/ui/pointing.js";
 import { settingsOf, specOf } from "../../gannotes/widgets/live/ui/spec.js";
 import { decode, encode, ownPart, withPart } from "../../gannotes/widgets/live/ui/state.js";
 
@@ -32,6 +33,12 @@ test("a contour lies where the field changes its sign", () => {
   const pieces = contour(v, side);
   assert.equal(pieces.length, side - 1);
   for (const [x, , x2] of pieces) assert.deepEqual([x, x2], [3.25, 3.25]);
+});
+test("the nearest mark is the one that is meant, if it is near enough", () => {
+  const at = [0, 0, 10, 0, 3, 4];
+  assert.equal(nearest(at, [4, 4], 6), 2);
+  assert.equal(nearest(at, [4, 4], 1), null);
+  assert.equal(nearest(at, [9, 1], 6), 1);
 });
 test("an axis holds the levels and nearly all of the values; a record thins itself", () => {
   const [low, high] = range([...Array(99).fill(1), 1e6], [-1]);

@@ -1,6 +1,6 @@
 // A game in play: networks, data, noise and players of one model, moved by one step or by one phase at a time.
 import { Tape } from "./autodiff.js";
-import { models } from "./models.js";
+import { models, networksOf } from "./models.js";
 import { drawn, given, network } from "./networks.js";
 import { Player, move } from "./optimisers.js";
 import { noise, random } from "./random.js";
@@ -11,10 +11,6 @@ export const DEFAULTS = {
   theta: 2e-3, phi: 2e-3, rule: "adam", momentum: 0, beta2: 0.99, batch: 128, average: 0.99, fall: 0, hold: false,
 };
 
-// The order of the networks' numbers in `weights`, gannotes.widgets.describe.NETWORKS: a notebook that was saved has its keys sorted.
-const ORDER = ["G", "F", "encoder", "decoder", "trunk", "D", "Q", "D_X", "D_Y", "r"];
-const inOrder = (networks) => Object.entries(networks).sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b));
-
 export class Game {
   // spec: {model, networks, weights, base, code, data, other, labelled, seed}; `draw` replaces the noise in tests.
   constructor(spec, kernels, settings = {}, draw = null) {
@@ -24,7 +20,7 @@ export class Game {
     this.draw = draw ?? noise(this.tape, this.source);
     const source = random((spec.seed ?? 0) + 1), take = spec.weights ? given(spec.weights) : drawn(source);
     const of = { tape: this.tape, draw: (law, n) => this.draw(law, n), take };
-    this.networks = Object.fromEntries(inOrder(spec.networks).map(([name, net]) => [name, network(net, of)]));
+    this.networks = Object.fromEntries(networksOf[spec.model].map((name) => [name, network(spec.networks[name], of)]));
     this.model = new models[spec.model](this.networks, { ...spec, draw: of.draw });
     this.players = { theta: new Player(this.tape, this.model.theta), phi: new Player(this.tape, this.model.phi) };
     this.means = this.model.theta.map(({ r, c, values }) => this.tape.keep(r, c, values.slice()));

@@ -250,12 +250,24 @@
 
   ;; The sum of squares: finite if all numbers are, unless they are huge.
   (func (export "sumSquares") (param $a i32) (param $n i32) (result f32)
-    (local $sum f32)
+    (local $sum f32) (local $four v128) (local $v v128)
     (local.set $a (i32.shl (local.get $a) (i32.const 2)))
-    (loop $next
-      (local.set $sum (f32.add (local.get $sum) (f32.mul (f32.load (local.get $a)) (f32.load (local.get $a)))))
-      (local.set $a (i32.add (local.get $a) (i32.const 4)))
-      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (block $few
+      (br_if $few (i32.lt_s (local.get $n) (i32.const 4)))
+      (loop $next
+        (local.set $v (v128.load (local.get $a)))
+        (local.set $four (f32x4.add (local.get $four) (f32x4.mul (local.get $v) (local.get $v))))
+        (local.set $a (i32.add (local.get $a) (i32.const 16)))
+        (br_if $next (i32.ge_s (local.tee $n (i32.sub (local.get $n) (i32.const 4))) (i32.const 4)))))
+    (local.set $sum (f32.add
+      (f32.add (f32x4.extract_lane 0 (local.get $four)) (f32x4.extract_lane 1 (local.get $four)))
+      (f32.add (f32x4.extract_lane 2 (local.get $four)) (f32x4.extract_lane 3 (local.get $four)))))
+    (block $done
+      (br_if $done (i32.eqz (local.get $n)))
+      (loop $rest
+        (local.set $sum (f32.add (local.get $sum) (f32.mul (f32.load (local.get $a)) (f32.load (local.get $a)))))
+        (local.set $a (i32.add (local.get $a) (i32.const 4)))
+        (br_if $rest (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
     (local.get $sum))
 
   ;; c = a + b

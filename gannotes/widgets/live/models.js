@@ -202,4 +202,9 @@ export class AVB extends Autoencoder {
   }
 }
 
+// The networks of each in the order of their weights: a description that went through a notebook has its keys sorted.
+export const networksOf = {
+  gan: ["G", "D"], infogan: ["G", "trunk", "D", "Q"], cyclegan: ["G", "F", "D_X", "D_Y"],
+  vae: ["encoder", "decoder"], ali: ["encoder", "decoder", "D"], avb: ["encoder", "decoder", "r"],
+};
 export const models = { gan: GAN, infogan: InfoGAN, cyclegan: CycleGAN, vae: VAE, ali: ALI, avb: AVB };

@@ -2,16 +2,17 @@
 // the generator's weights and with noise of their own, so that looking does not change the course of the game.
 import { columns, gradients, mean, neg, scale } from "./operations.js";
 import { bestOutput, bound, neutral } from "./bounds.js";
+import { logStandard } from "./laws.js";
 import { quantile } from "../normal.js";
 import { histogram } from "./measures.js";
 import { random } from "./random.js";
 import { logDensity, sampleToy } from "./toys.js";
 
-const SAMPLES = 500, ARROWS = 90, WARP = 21, PAIRS = 200, CLOUD = 400, ALONG = 240;
+const SAMPLES = 500, ARROWS = 90, WARP = 21, PAIRS = 200, CLOUD = 400, MANY = 6000, ALONG = 240;
 
 export class Pictures {
-  constructor(game, { window = windowOf(game.toys[0]), side = 48, latent = [[-4, 4], [-4, 4]], label = 0 } = {}) {
-    Object.assign(this, { game, window, side, latent, label });
+  constructor(game, { window = windowOf(game.toys[0]), side = 48, latent = [[-4, 4], [-4, 4]], label = 0, code = 0 } = {}) {
+    Object.assign(this, { game, window, side, latent, label, code });
     const seed = game.spec.seed ?? 0;
     this.noise = () => random(seed + 2); // the same noise in every frame: points move, and do not flicker
     this.shown = sampleToy(game.toys[0], SAMPLES, random(seed + 3));
@@ -121,7 +122,7 @@ export function gaussianOf({ spec, networks }) {
 }
 // A Gaussian filter along a line of bins, which keeps the mass.
 function smooth(shares, sd) {
-  const out = new Float64Array(shares.length), reach = 3 * sd;
+  const out = new Float64Array(shares.length), reach = Math.ceil(3 * sd);
   for (let i = 0; i < shares.length; i++) {
     if (!shares[i]) continue;
     const near = [];
@@ -138,6 +139,7 @@ function samplesOfGan(model) {
 }
 function samplesOfInfo(model) {
   const { spec } = this.game, z = model.draw(spec.base, SAMPLES), c = model.draw(spec.code, SAMPLES);
+  if (this.code > 0 && spec.code.continuous) for (let i = 0; i < SAMPLES; i++) c.values[(i + 1) * c.c - spec.code.continuous] = 2 * this.code - 1;
   return { x: copy(model.generate(z, c)), code: copy(c), label: classes(copy(c), c.c, spec.code.categorical[0] ?? 0) };
 }
 const classes = (c, width, K) => (K ? Uint16Array.from({ length: c.length / width }, (_, i) => c.subarray(i * width, i * width + K).indexOf(1)) : null);
@@ -168,24 +170,40 @@ function pairs(model) {
   const x = this.data(PAIRS), z = model.encoder(x).rsample(), from = model.draw(this.game.spec.base, PAIRS);
   return { x: copy(x), z: copy(z), xMade: copy(model.decoder(from).rsample()), zMade: copy(from), xBack: copy(model.decoder(z).rsample()) };
 }
-// The critic of pairs on the plane of x and z, where both are on the line.
-function criticOfPairs({ D }) {
+// On the plane of x and z, where both are on the line: the critic of pairs, and the best one, of p(x) q(z | x) and p(z) p(x | z).
+function criticOfPairs({ D, encoder, decoder }) {
   const { spec, toys: [toy] } = this.game;
   if (toy.d !== 1 || spec.base.d !== 1) return null;
-  const xz = this.matrix(gridPoints([this.window[0], this.latent[0]], this.side), 2);
-  return { v: field(() => D(columns(xz, 0, 1), columns(xz, 1, 2)), xz, neutral(this.game.settings.bound ?? "bernoulli") ?? 0) };
+  const points = gridPoints([this.window[0], this.latent[0]], this.side), xz = this.matrix(points, 2), [x, z] = [columns(xz, 0, 1), columns(xz, 1, 2)];
+  const name = this.game.settings.bound ?? "bernoulli", middle = neutral(name) ?? 0, of = bestOutput(name);
+  const [q, p] = [encoder(x), decoder(z)], v = field(() => D(x, z), xz, middle);
+  if (!q.logProb || !p.logProb) return { v, best: null };
+  const logX = logDensity(toy, copy(x)), logQ = copy(q.logProb(z)), logP = copy(p.logProb(x)), logZ = copy(logStandard(z));
+  return { v, best: v.map((_, i) => of(logX[i] + logQ[i] - logZ[i] - logP[i]) - middle) };
 }
-// For every centre of the data: samples of q(z | x), and on the latent grid the exact posterior and r.
+// For every centre of the data: samples of q(z | x), and on the latent grid the exact posterior; of the first also r and the best one.
 function posteriors(model) {
   const { tape, toys: [{ centres }] } = this.game, points = gridPoints(this.latent, this.side);
   const grid = this.matrix(points, 2), law = model.decoder(grid), mark = tape.mark();
-  return centres.slice(0, 8).map((centre) => {
+  return centres.slice(0, 8).map((centre, k) => {
     tape.begin(mark);
     const x = this.matrix(Float32Array.from(centre), centre.length), z = copy(model.encoder(x).rsample(CLOUD));
     const logJoint = law.logProb(x).values.map((l, i) => l - (points[2 * i] ** 2 + points[2 * i + 1] ** 2) / 2);
     const top = logJoint.reduce((a, b) => Math.max(a, b)), posterior = logJoint.map((l) => Math.exp(l - top));
-    return { x: Float32Array.from(centre), z, posterior, ratio: model.r ? copy(model.r(grid, x)) : null };
+    return { x: Float32Array.from(centre), z, posterior, ...(model.r && k === 0 ? ratios(this, model, x, grid) : {}) };
   });
+}
+// r at x on the latent grid, and the best one, log q(z | x) - log p_0(z), from a smoothed histogram of many samples.
+function ratios({ latent, side }, model, x, grid) {
+  const z = copy(model.encoder(x).rsample(MANY)), [[a, b], [c, d]] = latent, cell = ((b - a) * (d - c)) / side ** 2, points = grid.values;
+  const shares = smoothPlane(histogram(z, latent, side).subarray(0, side * side), side, 1.5);
+  const best = Float32Array.from(shares, (q, i) => Math.log(Math.max(q, 1e-12) / cell) + (points[2 * i] ** 2 + points[2 * i + 1] ** 2) / 2 + Math.log(2 * Math.PI));
+  return { ratio: copy(model.r(grid, x)), best, shares: Float32Array.from(shares) };
+}
+function smoothPlane(shares, side, sd) {
+  const turned = (v) => v.map((_, i) => v[(i % side) * side + Math.floor(i / side)]);
+  const along = (v) => Float64Array.from(Array.from({ length: side }, (_, j) => [...smooth(v.subarray(j * side, (j + 1) * side), sd)]).flat());
+  return turned(along(turned(along(shares))));
 }
 
 // name -> model -> function; "any" where the model has G, D and sample.

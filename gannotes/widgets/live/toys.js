@@ -22,7 +22,7 @@ const PARTS = 16; // of a curve, to count which are covered
 export function toy(description) {
   const { law, centre = null, scale = 1, sd = 0 } = description;
   const place = (x) => Array.from(x, (v, i) => (v - (centre ? centre[i] : 0)) / scale);
-  if (curves[law]) return curve((t) => place(curves[law](t)), sd / scale);
+  if (curves[law]) return curve(curves[law], place, { sd: sd / scale, scale, centre: centre ?? [0, 0] });
   const { means = description.points, weights = Array(means.length).fill(1 / means.length), sds = Array(means.length).fill(sd) } = description;
   return mixture(weights, means.map(place), sds.map((s) => s / scale));
 }
@@ -40,14 +40,15 @@ function mixture(weights, centres, sds) {
   };
   return { d, labels: weights.length, weights, sds, centres, parts, draw };
 }
-function curve(at, sd) {
+function curve(at, place, { sd, scale, centre: [a, b] }) {
   const nodes = Array.from({ length: NODES }, (_, i) => (i + 0.5) / NODES), equal = (v) => Array(NODES).fill(v);
   const draw = (source, out, to) => {
-    const t = source.uniform();
-    write(out, to, at(t), sd, source);
+    const t = source.uniform(), [x, y] = at(t);
+    out[to] = (x - a) / scale + sd * source.normal();
+    out[to + 1] = (y - b) / scale + sd * source.normal();
     return t < 0.5 ? 0 : 1;
   };
-  return { d: 2, labels: 2, weights: equal(1 / NODES), sds: equal(sd), centres: nodes.map(at), parts: nodes.map((t) => Math.floor(t * PARTS)), draw };
+  return { d: 2, labels: 2, weights: equal(1 / NODES), sds: equal(sd), centres: nodes.map((t) => place(at(t))), parts: nodes.map((t) => Math.floor(t * PARTS)), draw };
 }
 
 // n samples, one after the other, and their labels.

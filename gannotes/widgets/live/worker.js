@@ -33,7 +33,7 @@
 // settings: theta, phi (rates), rule ("adam" | "sgd"), momentum (Adam's beta_1), beta2, batch, average (0 to 1: how slowly
 //   the weights that are drawn follow), fall (steps in which the rates fall to a tenth; 0: never), hold (theta rests), and
 //   bound, K, gamma, flip, together (both at once: f-GAN's single step), lam, N_z, beta, sampled_kl, contrast (0: none)
-// look: layers (names), every, numbers (false: none), window, side, latent, label
+// look: layers (names), every, numbers (false: none), window, side, latent, label, code (of (0, 1]: the first continuous code from -1 to 1)
 import { Trainer } from "./trainer.js";
 
 function connect(post) {

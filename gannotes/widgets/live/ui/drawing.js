@@ -13,6 +13,7 @@ export const FACE = [...arc(20, 1.2, Math.PI * 1.15, Math.PI * 1.85, 0.3), -0.6,
 
 // `get()` gives the points, flat; `put(points, done)` takes them, done when the stroke has ended. While it is `enabled`.
 export function drawing({ canvas, window, get, put, moved }) {
+  const pointed = canvas.tabIndex >= 0; // it has marks to point at
   let pen = null, down = false, keys = false, enabled = false, fresh = true;
   const at = (event) => {
     const b = canvas.getBoundingClientRect(), box = squareBox(b.width, window), place = (v, from, to, [low, high]) => low + ((v - from) / (to - from)) * (high - low);
@@ -58,7 +59,7 @@ export function drawing({ canvas, window, get, put, moved }) {
     for (const [name, handler] of Object.entries(handlers)) canvas[on ? "addEventListener" : "removeEventListener"](name, handler);
     canvas.classList.toggle("gn-drawn", on);
     if (on) canvas.tabIndex = 0;
-    else canvas.removeAttribute("tabindex");
+    else if (!pointed) canvas.removeAttribute("tabindex");
     canvas.setAttribute("data-lm-suppress-shortcuts", "true");
   };
   return { enable, clear() {

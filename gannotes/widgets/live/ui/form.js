@@ -22,6 +22,7 @@ const TABLE = {
   gamma: power(() => symbolic("\u03b3"), "weight of the penalties, gamma", -3, 1, true),
   lam: power(() => symbolic("\u03bb"), "weight lambda", -2, 2, true),
   beta: power(() => symbolic("\u03b2"), "weight of the KL, beta", -2, 1, true),
+  code: { kind: "code", label: () => symbolic("c", "2"), name: "the continuous code" },
   N_z: count(() => symbolic("N", "z"), "samples of z for each x", 1, 8),
   contrast: count(() => "contrast", "samples for the adaptive contrast", 0, 32, 8),
   batch: { kind: "menu", label: "Batch", options: [16, 32, 64, 128, 256, 512].map((n) => [n, String(n)]), number: true },
@@ -38,7 +39,7 @@ const TABLE = {
   seed: count(() => "seed", "seed", 0, 20),
   speed: { kind: "menu", label: "Speed", options: SPEEDS, number: true },
 };
-const REST = ["noise", "waves", "K", "phi", "theta", "gamma", "lam", "beta", "N_z", "contrast", "batch", "rule", "momentum", "fall", "average", "width", "seed", "flip", "together"];
+const REST = ["code", "noise", "waves", "K", "phi", "theta", "gamma", "lam", "beta", "N_z", "contrast", "batch", "rule", "momentum", "fall", "average", "width", "seed", "flip", "together"];
 const DATA = { given: "of this page", ring: "ring of 8", grid: "grid of 25", moons: "two moons", spiral: "spiral", drawn: "draw your own" };
 
 const makers = {
@@ -51,6 +52,11 @@ const makers = {
     const made = slider({ label: label(), name, min, max, step, digits: step < 1 ? 1 : 0, input: change });
     return { node: made.node, show: (v) => made.show(v) };
   },
+  // From 0 to 1 for codes from -1 to 1; at 0 each sample has its own.
+  code({ label, name }, change) {
+    const made = slider({ label: label(), name, min: 0, max: 1, step: 0.05, input: change });
+    return { node: made.node, show: (v) => made.show(v, v > 0 ? number(2 * v - 1, 1) : "drawn") };
+  },
   menu({ label, options, number: numeric }, change) {
     return select({ label, name: label, options, pick: (v) => change(numeric ? Number(v) : v) });
   },
@@ -60,10 +66,11 @@ const makers = {
 const boundsOf = (own) => (BOUNDS.some(([name]) => name === own) ? BOUNDS : [...BOUNDS, [own, own]]);
 
 // The controls by name; `change(key, value)` hears the reader. `show(state)` sets them all.
-export function form({ controls, datasets, layers, first, kind, d, change }) {
+export function form({ spec, controls, datasets, layers, first, d, change }) {
   const table = { ...TABLE, bound: menu("Bound", boundsOf(first.bound)) };
   if (Object.keys(datasets).length) table.data = menu("Data", Object.entries(DATA).filter(([key]) => key === "given" || key === "drawn" || key in datasets));
   if (d === 1) delete table.noise;
+  if (!spec.code?.continuous) delete table.code;
   const made = {};
   for (const name of controls) if (table[name]) made[name] = makers[table[name].kind](table[name], (v) => change(name, v));
   const boxes = layers.map((name) => [name, check(name, () => change("layers", boxes.filter(([, { input }]) => input.checked).map(([key]) => key).join(",")))]);

@@ -50,7 +50,8 @@ export function historyChart(rows, title, lines) {
     plot.frame({ zero: false });
     lines.forEach(({ level, colour, dash = [], width: thick = 1.75 }, i) => {
       const [xs, values] = level ? [box.x, [level(), level()]] : series[i];
-      if (Number.isFinite(values[0])) plot.line(xs, values, colour, thick, dash);
+      if (!level && values.length === 1) plot.dots([xs[0], values[0]], colour, { radius: 2.5 });
+      else if (Number.isFinite(values[0])) plot.line(xs, values, colour, thick, dash);
     });
   });
   graph.canvas.setAttribute("aria-label", title);

@@ -1,7 +1,7 @@
-// A game on the line: densities of data and samples, and below them the critic beside the best one.
+// A game on the line: densities of data and samples, below them the critic beside the best one, and the value as a thermometer.
 import { panel } from "../../charts.js";
 import { range } from "./history.js";
-import { output } from "./values.js";
+import { neutralValue, output } from "./values.js";
 
 function densities(context, ink, box, { curves, samples, data }) {
   const { at, p, q } = curves, top = 1.15 * Math.max(...p, Math.min(2 * Math.max(...p), Math.max(...q)));
@@ -32,11 +32,26 @@ function centre(v, alive) {
   return live.reduce((s, u) => s + u, 0) / (live.length || 1);
 }
 
-export function drawLine(context, width, ink, { layers, window, bound }) {
+// From the value of a critic that knows nothing, one nat; filled as far as this critic has come, with a mark at the best one.
+function thermometer(context, ink, box, value, best, bound) {
+  const low = neutralValue(bound, "gan"), x = [low, low + 1], plot = panel(context, ink, { ...box, x, y: [0, 1] }), end = plot.X(x[1]);
+  const to = (v) => Math.min(plot.X(Math.max(v, low)), end);
+  plot.cut(() => {
+    context.fillStyle = ink("--gn-D");
+    if (Number.isFinite(value)) context.fillRect(box.left, box.top, to(value) - box.left, box.bottom - box.top);
+    if (best === undefined || best === null) return;
+    context.fillStyle = ink("--gn-best");
+    context.fillRect(to(best) - 2, box.top, 4, box.bottom - box.top); // at the end: it lies beyond
+  });
+  plot.frame({ zero: false, bare: true, names: ["", "V"] });
+}
+
+export function drawLine(context, width, ink, { layers, window, bound, last }) {
   if (!layers.curves) return;
   const sides = { left: 46, right: width - 16, x: window[0] };
-  const bottom = lineHeight(width) - 24, middle = Math.round(0.55 * bottom);
+  const bottom = lineHeight(width) - 70, middle = Math.round(0.55 * bottom);
+  thermometer(context, ink, { ...sides, top: bottom + 32, bottom: bottom + 46 }, last("V"), last("best"), bound);
   densities(context, ink, { ...sides, top: 6, bottom: middle }, layers);
   critics(context, ink, { ...sides, top: middle + 16, bottom }, layers, bound);
 }
-export const lineHeight = (width) => (width < 300 ? 250 : 300);
+export const lineHeight = (width) => (width < 300 ? 264 : 346);

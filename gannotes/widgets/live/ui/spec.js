@@ -71,10 +71,10 @@ const ALWAYS = { cyclegan: ["translations"], vae: ["encoded"], ali: ["pairs"], a
 
 export function lookOf(state, { spec, d }) {
   const on = state.layers.split(",").flatMap((name) => WANTED[spec.model][name] ?? []);
-  const line = spec.model === "gan" && d === 1 ? ["samples", "curves", "critic"] : [];
+  const line = d > 1 ? [] : { gan: ["samples", "curves", "critic"], ali: ["critic"] }[spec.model] ?? [];
   return {
     layers: [...new Set(["data", ...on, ...line, ...(ALWAYS[spec.model] ?? [])])],
-    label: state.label,
+    label: state.label, code: state.code,
     ...(state.data === "drawn" ? { window: WINDOW } : {}),
   };
 }

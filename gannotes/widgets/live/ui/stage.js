@@ -3,6 +3,7 @@ import { chart } from "../../charts.js";
 import { element } from "../../elements.js";
 import { algorithm } from "./algorithm.js";
 import { historyChart, record } from "./history.js";
+import { pointing } from "./pointing.js";
 import { chartsOf, rowOf, summary } from "./quantities.js";
 import { viewsOf } from "./views.js";
 
@@ -11,16 +12,27 @@ const SLOW = 12; // steps a second, below which every turn is shown
 // `state` is the reader's; `pen()` where the reader draws; `drawn(words)` hears the line of numbers after each picture.
 export function stage({ kind, d, state, pen, drawn }) {
   const rows = record(), lines = algorithm(kind, state), caption = element("p", { class: "gn-caption" });
-  const scene = { layers: null, window: null, other: null, on: (layer) => state.layers.split(",").includes(layer), get bound() { return state.bound; }, get pen() { return pen(); } };
-  const pictures = viewsOf(kind, d).map(({ title, height, draw }) => ({ title, ...chart(height, (context, width, ink) => scene.layers && draw(context, width, ink, scene)) }));
+  const scene = { layers: null, window: null, other: null, on: (layer) => state.layers.split(",").includes(layer), get bound() { return state.bound; }, get pen() { return pen(); }, last: rows.last, pointed: null };
+  const pictures = viewsOf(kind, d).map(({ title, height, draw, marks }) => ({ title, marks, ...chart(height, (context, width, ink) => scene.layers && draw(context, width, ink, scene)) }));
   const charts = chartsOf(kind, state, rows).map(([title, quantities]) => historyChart(rows, title, quantities));
   const node = element("div", { class: `gn-live-body gn-${pictures.length}` },
     element("div", { class: "gn-pictures" }, ...pictures.map((picture) => picture.stage), caption),
     element("div", { class: "gn-charts" }, ...charts.map((each) => each.node), lines.node));
+  for (const { canvas, marks } of pictures) {
+    if (!marks) continue;
+    pointing({
+      canvas, marks: () => scene.layers && { at: marks.at(scene.layers), window: marks.window(scene) },
+      light(k, keys) {
+        scene.pointed = k === null ? null : { of: marks.of, k, words: marks.words };
+        told ||= keys;
+        paint();
+      },
+    });
+  }
   let waiting = 0, step = 0, told = true;
   function paint() {
     waiting = 0;
-    const words = summary(rows, step);
+    const { pointed } = scene, words = [summary(rows, step), ...(pointed ? [pointed.words(scene.layers, pointed.k)] : [])].join(" \u00b7 ");
     caption.textContent = words;
     pictures.forEach((picture) => picture.paint());
     if (!told) return;
@@ -33,7 +45,7 @@ export function stage({ kind, d, state, pen, drawn }) {
     node, canvas: pictures[0].canvas, write: lines.write, paint: () => pictures[0].paint(),
     ready({ window, other }) {
       rows.clear();
-      Object.assign(scene, { window, other, layers: null });
+      Object.assign(scene, { window, other, layers: null, pointed: null });
     },
     frame(message) {
       scene.layers = message.layers;

@@ -95,6 +95,31 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, few, monkeypatch):
         assert one == two
 
 
+def test_no_digit_is_in_both_domains_or_among_those_of_the_test(tmp_path, few, monkeypatch):
+    """The outlines are of other digits, so that a translator cannot meet its own picture."""
+    seen: dict[str, list[torch.Tensor]] = {"x": [], "y": [], "drawn": []}
+
+    def batches(x, *arguments):
+        seen["x" if not seen["x"] else "y"].append(x)
+        return data_batches(x, *arguments)
+
+    def outline(x):
+        seen["drawn"].append(x)
+        return data_outline(x)
+
+    data_batches, data_outline = data.Batches, data.outline
+    monkeypatch.setattr(module.data, "Batches", batches)
+    monkeypatch.setattr(module.data, "outline", outline)
+    VARIANTS["cyclegan"](tmp_path, steps=1)
+    (x,), (y,), (others, tested) = seen["x"], seen["y"], seen["drawn"]
+    assert torch.equal(y, data_outline(others))
+    assert len(tested) == 200
+    domains = [{image.numpy().tobytes() for image in part} for part in (x, others, tested)]
+    for one, other in itertools.combinations(domains, 2):
+        assert one
+        assert not one & other
+
+
 def test_pairs_teach_in_a_few_steps_what_black_pictures_do_not_know(tmp_path, few):
     VARIANTS["paired"](tmp_path, steps=150)
     x, _ = digits()
