@@ -110,10 +110,10 @@ MUTANTS = [
 
 
 def test_the_page_takes_the_networks_in_the_order_of_their_description():
-    order = re.search(r"ORDER = \[(.*)\]", (LIVE / "game.js").read_text(encoding="utf-8"))[1]
-    places = json.loads(f"[{order}]")
-    for _, names in NETWORKS.values():
-        assert [name for name in places if name in names] == list(names)
+    page = (LIVE / "models.js").read_text(encoding="utf-8")
+    table = re.search(r"networksOf = \{(.*?)\};", page, re.DOTALL)[1]
+    of = {kind: json.loads(names) for kind, names in re.findall(r"(\w+): (\[.*?\])", table)}
+    assert of == {kind: list(names) for kind, names in NETWORKS.values()}
 
 
 @needs_node
