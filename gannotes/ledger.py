@@ -29,6 +29,7 @@ import torch
 from gannotes import metrics, results, weights
 
 Row = dict[str, Any]
+HEADER = ["", "published", "ours", "runs", "verdict"]
 NONE = (math.nan, 0.0, 1.0)  # no number is published
 KINDS = (
     *("reproduced", "better", "not reproduced"),
@@ -180,6 +181,8 @@ def verdict(row: Entry | Order) -> str:
 def markdown(name: str, section: Section) -> str:
     """A section's tables: where the numbers stand, each row with its verdict, and the cost.
 
+    Rows that were not attempted stand in a fold.
+
     Slide: beyond the deck (the ledger).
 
     Args:
@@ -189,13 +192,18 @@ def markdown(name: str, section: Section) -> str:
     (source,) = (row for row in results.load("published_tables") if row["table"] == name)
     text = f"*Published*: {source['place']}. *Protocol*: {source['protocol']}. "
     text += f"*Source*: {source['source']}.\n\n{section.more}"
-    entries = [_line(row, section.digits) for row in section.rows if isinstance(row, Entry)]
+    every = [_line(row, section.digits) for row in section.rows if isinstance(row, Entry)]
+    later = [line for line in every if line[-1] == "**not attempted**"]
+    entries = [line for line in every if line not in later]
     orders = [_order(row) for row in section.rows if isinstance(row, Order)]
     if entries:
-        text += "\n" + lines(["", "published", "ours", "runs", "verdict"], entries)
+        text += "\n" + lines(HEADER, entries)
     if orders:
         header = ["order of the rows", r"$\rho$", "of single runs", "chance", "verdict"]
         text += "\n" + lines(header, orders)
+    if later:
+        summary = f"{len(later)} rows of the published table that were not attempted"
+        text += f"\n<details><summary>{summary}</summary>\n\n{lines(HEADER, later)}\n</details>\n"
     if section.minutes:
         few, runs = len(section.minutes), section.runs
         text += f"\n*Compute*: {section.spent:.1f} minutes of one core"

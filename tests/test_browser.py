@@ -112,16 +112,15 @@ def forward(driver: Chrome, canvas: WebElement, z: Tensor) -> Tensor:
 def assert_same_images(driver: Chrome, root: WebElement, widget: Any) -> None:
     """On 100 random inputs, JavaScript computes what torch does with the same rounded weights."""
     torch.manual_seed(0)
-    # A translator takes images of the shape that it makes.
-    z = torch.randn(100, len(widget.z) if hasattr(widget, "z") else math.prod(widget.shape))
+    z = [torch.randn(100, size) for size in browser.inputs(widget)]
     images = [x.flatten(1) for x in browser.run_all(widget, z)]
     every = root.find_elements("css selector", "canvas")
     computing = [
         c for c in every if driver.execute_script("return !!arguments[0].gannotes?.forward", c)
     ]
-    for canvas, expected in zip(computing, images, strict=True):
+    for canvas, own, expected in zip(computing, z, images, strict=True):
         assert expected.std() > 1e-3  # a network that says something
-        torch.testing.assert_close(forward(driver, canvas, z), expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(forward(driver, canvas, own), expected, rtol=1e-5, atol=1e-5)
 
 
 # The widgets by themselves.

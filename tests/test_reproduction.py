@@ -329,5 +329,5 @@ HEADINGS = [
     for cell in json.loads((ROOT / "book/reproduction.ipynb").read_text(encoding="utf-8"))["cells"]
     if cell["cell_type"] == "markdown"
     for line in "".join(cell["source"]).splitlines()
-    if re.match(r"## (?!The rule|The balance|Exercises|In the package)", line)
+    if re.match(r"## (?!The rule|The balance|In short|Exercises|In the package)", line)
 ]

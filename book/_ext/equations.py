@@ -104,6 +104,22 @@ def claimed(line: str) -> list[str]:
 
 
 @functools.cache
+def modules() -> list[str]:
+    """The modules that have a page of the reference; the longest name first."""
+    return sorted((path.stem for path in (BOOK / "api").glob("*.md")), key=len, reverse=True)
+
+
+def module(name: str) -> str:
+    """The module on whose page a public name stands; empty if there is none."""
+    return next((m for m in modules() if name.startswith(f"gannotes.{m}.")), "")
+
+
+def home(name: str) -> str:
+    """The address of a public name in the reference."""
+    return f"api/{module(name)}.html#{name}"
+
+
+@functools.cache
 def functions() -> dict[str, list[str]]:
     """id -> names of the functions that compute it; the long runs come last."""
     found: dict[str, list[str]] = {}
@@ -175,7 +191,7 @@ def rows() -> Iterator[str]:
         if group["page"] not in known:
             yield "The chapter is in preparation.\n"
         yield "```{table}\n:class: equation-index\n"
-        yield "| id | statement and slide | derivation, functions, tests |\n|---|---|---|"
+        yield "| id | statement, place in the talk | derivation, functions, tests |\n|---|---|---|"
         for key, entry in group["equations"].items():
             errata = [_link(x, f"errata.html#{x.lower()}") for x in entry.get("errata", [])]
             where = place(key, entry, group["page"])
@@ -195,7 +211,7 @@ def _link(text: str, address: str) -> str:
 
 def _reference(name: str) -> str:
     code = f"<code>{name.removeprefix('gannotes.')}</code>"
-    return f'<a class="reference internal" href="api.html#{name}">{code}</a>'
+    return f'<a class="reference internal" href="{home(name)}">{code}</a>'
 
 
 def _folded(checks: list[tuple[str, str]]) -> str:

@@ -44,7 +44,7 @@ def folded(tags: list[str], outputs: list[dict[str, Any]]) -> list[str]:
 
 
 def _fold_code(app: Any, page: str, source: list[str]) -> None:
-    if str(app.env.doc2path(page)).endswith(".ipynb") and page not in app.config.reader_unfolded:
+    if str(app.env.doc2path(page)).endswith(".ipynb"):
         notebook = json.loads(source[0])
         fold(notebook)
         source[0] = json.dumps(notebook)
@@ -69,8 +69,6 @@ def _is_erratum(node: nodes.Node) -> bool:
 
 
 def _mark_errata(app: Any, doctree: nodes.document) -> None:
-    if app.env.docname in app.config.reader_unfolded:
-        return
     for box in list(doctree.findall(_is_erratum)):
         box.replace_self(mark(box[0].astext()))
 
@@ -101,7 +99,6 @@ def _fold_package(app: Any, doctree: nodes.document, page: str) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     """Connect them to Sphinx."""
-    app.add_config_value("reader_unfolded", [], "env", [list])
     app.connect("source-read", _fold_code)
     app.connect("doctree-read", _mark_errata)
     app.connect("doctree-read", _tie_formulas)

@@ -1,4 +1,4 @@
-"""All models of the deck on the same data, from the same parts, for the same number of operations.
+"""All models of the book on the same data, from the same parts, for the same number of operations.
 
 Eight contestants, two arenas. An arena says of what the networks are made, for points of the plane
 or for digits; a contestant takes them, and the `step` of its chapter. The budget is a number of
