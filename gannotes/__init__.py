@@ -1,3 +1,3 @@
 """Small, exact PyTorch implementations of generative adversarial models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -4,9 +4,9 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ FLAGS = [
     "--force-device-scale-factor=1",
     "--window-size=1200,1600",
 ]
-NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND"
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # this machine's own server
 
 
 def find() -> tuple[str, str] | None:
@@ -109,8 +109,29 @@ def run(widget: Any, z: Tensor) -> Tensor:
     return images
 
 
-def run_all(widget: Any, z: Tensor) -> list[Tensor]:
-    """The images of each generator: `layers` and `weights` read by torch."""
+def depths(widget: Any) -> list[int]:
+    """How many layers each network has."""
+    # A page saved before an explorer held several generators does not count their layers.
+    return [n for _, n in getattr(widget, "generators", [("", len(widget.layers))])]
+
+
+def inputs(widget: Any) -> list[int]:
+    """How many numbers each network takes."""
+    ends = list(accumulate(depths(widget)))
+    firsts = [widget.layers[start] for start in (0, *ends[:-1])]
+    return [_inputs(layer) for layer in firsts]
+
+
+def _inputs(layer: dict[str, Any]) -> int:
+    if "inputs" in layer or "size" in layer:
+        return int(layer.get("inputs") or layer["size"])
+    channels = layer["channels"]
+    first = channels[0] if isinstance(channels, list) else channels
+    return int(first * math.prod(layer["input"]))
+
+
+def run_all(widget: Any, z: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """What each network makes of `z`, or of its own inputs: `layers` and `weights` by torch."""
     numbers = torch.frombuffer(
         bytearray(widget.weights), dtype=getattr(torch, widget.dtype)
     ).double()
@@ -122,12 +143,12 @@ def run_all(widget: Any, z: Tensor) -> list[Tensor]:
         return out
 
     layers, images = iter(widget.layers), []
-    # A page saved before an explorer held several generators does not count their layers.
-    for _, depth in getattr(widget, "generators", [("", len(widget.layers))]):
-        x = z.double()
+    for k, depth in enumerate(depths(widget)):
+        x = (z if isinstance(z, Tensor) else z[k]).double()
         for layer in islice(layers, depth):
             x = _layer(layer, x, take)
-        images.append(x.reshape(len(z), *widget.shape))
+        is_image = x[0].numel() == math.prod(widget.shape)
+        images.append(x.reshape(len(x), *widget.shape) if is_image else x)
     assert len(numbers) == 0
     assert list(layers) == []
     return images
@@ -144,6 +165,9 @@ def _layer(layer: dict[str, Any], x: Tensor, take: Callable[..., Tensor]) -> Ten
         case "upsample":
             images = x.reshape(len(x), layer["channels"], *layer["input"])
             return F.interpolate(images, scale_factor=[float(s) for s in layer["scale"]])
+        case "max_pool":
+            images = x.reshape(len(x), layer["channels"], *layer["input"])
+            return F.max_pool2d(images, layer["kernel"])
         case "activation":
             return getattr(F, layer["name"])(
                 x, *layer["parameters"]

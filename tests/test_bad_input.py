@@ -321,6 +321,11 @@ count     knots        widgets.CriticExplorer(p, p, knots=@)
 interval  limits       widgets.CriticExplorer(p, p, limits=@)
 interval  outputs      widgets.CriticExplorer(p, p, outputs=@)
 once      v            widgets.CriticExplorer(p, p, v=torch.full((9,), nan))
+number    log_p        widgets.LateCritic(@, 0.3)
+number    posterior    widgets.LateCritic(-1.5, @)
+number    sigma        widgets.LateCritic(-1.5, 0.3, sigma=@)
+number    held         widgets.LateCritic(-1.5, 0.3, held=@)
+text      title        widgets.LateCritic(-1.5, 0.3, title=@)
 module    G            widgets.LatentExplorer(@, p_0)
 module    p_0          widgets.LatentExplorer(painter, @ or 3)
 once      z            widgets.LatentExplorer(painter, p_0, z=torch.tensor([nan, 0.0]))
@@ -359,6 +364,21 @@ positive  pens         widgets.DomainTranslator(blur, blur, both, pens=(1, @))
 length    margin       widgets.DomainTranslator(blur, blur, both, pens=(1, 1), margin=@)
 length    example      widgets.DomainTranslator(blur, blur, both, pens=(1, 1), example=@)
 text      names        widgets.DomainTranslator(blur, blur, both, pens=(1, 1), names=("a", @))
+module    encoder      widgets.DigitPad(@, painter, reader, xy, labels, pictures, labels)
+module    decoder      widgets.DigitPad(coder, @, reader, xy, labels, pictures, labels)
+module    classifier   widgets.DigitPad(coder, painter, @, xy, labels, pictures, labels)
+points    z            widgets.DigitPad(coder, painter, reader, @, labels, pictures, labels)
+labels    labels       widgets.DigitPad(coder, painter, reader, xy, @, pictures, labels)
+tensor    examples     widgets.DigitPad(coder, painter, reader, xy, labels, @, labels)
+labels    kinds        widgets.DigitPad(coder, painter, reader, xy, labels, pictures, @)
+length    example      widgets.DigitPad(*digits, example=@)
+interval  limits       widgets.GeneratorBender(p, limits=@)
+once      x            widgets.GeneratorBender(p, torch.full((9,), nan))
+number    a            widgets.AlphaDial(p, a=@)
+text      title        widgets.AlphaDial(p, title=@)
+number    gamma        widgets.DiracExplorer(gamma=@)
+count     rounds       widgets.DiracExplorer(rounds=@)
+flag      flip         widgets.DiracExplorer(flip=@)
 tensor    images       widgets.FilmPlayer(@)
 once      images       widgets.FilmPlayer(pictures * nan)
 count     columns      widgets.FilmPlayer(pictures, columns=@)
@@ -637,6 +657,11 @@ MAKE = {
     "net": lambda w: nn.Linear(2, 2),
     "hollow": lambda w: _hollow(),
     "painter": lambda w: nn.Sequential(nn.Linear(2, 16), nn.Sigmoid(), nn.Unflatten(-1, (1, 4, 4))),
+    "coder": lambda w: nn.Sequential(nn.Flatten(), nn.Linear(16, 4)),
+    "reader": lambda w: nn.Sequential(nn.Flatten(), nn.Linear(16, 3)),
+    "digits": lambda w: tuple(
+        w[name] for name in ("coder", "painter", "reader", "xy", "labels", "pictures", "labels")
+    ),
     "blur": lambda w: nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid()),
     "ax": lambda w: Figure().subplots(),
     "critic": lambda w: nets.critic(2, 4),
@@ -816,6 +841,7 @@ def test_what_is_good_is_accepted(tmp_path) -> None:
         "widgets.LatentMap(painter, xy, labels)",
         "widgets.CodeInterpolator(painter, pictures, xy, labels)",
         "widgets.DomainTranslator(blur, blur, (pictures, pictures), pens=(0.5, 0.5))",
+        "widgets.DigitPad(coder, painter, reader, xy, labels, pictures, labels)",
         "widgets.LatentExplorer(painter, p_0)",
         "plots.image_grid(ax, pictures)",
     }

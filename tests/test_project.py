@@ -3,6 +3,7 @@
 import ast
 import functools
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -55,21 +57,39 @@ each_notebook = pytest.mark.parametrize("path", notebooks(), ids=lambda path: pa
 
 # What is installed: pyproject.toml, the lock, environment.yml and the workflow.
 
+LISTS = [ROOT / "requirements" / f"{name}.txt" for name in ("readers", "lab", "contributors")]
+PIN = re.compile(r"^([\w.-]+)==(\S+)(?: ; (.*?))?(?: \\)?$", flags=re.M)
+
+
+@functools.cache
+def pins() -> dict[str, tuple[Version, Marker | None]]:
+    """Name -> its one version, and where it is needed at all."""
+    text = "".join(path.read_text() for path in [*LISTS, ROOT / "requirements" / "torch.txt"])
+    found = PIN.findall(text)
+    assert len({name for name, *_ in found}) == len(found), "a package stands in two lists"
+    return {
+        canonicalize_name(name): (Version(version), Marker(marker) if marker else None)
+        for name, version, marker in found
+    }
+
 
 def lock() -> dict[str, Version]:
-    lines = (ROOT / "requirements" / "lock.txt").read_text().splitlines()
-    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(name): Version(version) for name, version in pins}
+    return {name: version for name, (version, _) in pins().items()}
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group, and of those in it."""
+    lines: list[str] = []
+    for line in PYPROJECT["dependency-groups"][name]:
+        lines += [line] if isinstance(line, str) else group(line["include-group"])
+    return lines
 
 
 def requirements() -> list[Requirement]:
     project = PYPROJECT["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    return [
-        Requirement(line)
-        for group in [*groups, PYPROJECT["build-system"]["requires"]]
-        for line in group
-    ]
+    groups += [group("contributors"), PYPROJECT["build-system"]["requires"]]
+    return [Requirement(line) for lines in groups for line in lines]
 
 
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
@@ -79,6 +99,26 @@ def test_the_lock_satisfies_pyproject(requirement: Requirement) -> None:
     assert requirement.specifier.contains(pin, prereleases=True), (
         f"{requirement} but locked at {pin}"
     )
+
+
+def test_readers_need_no_tool_of_contributors() -> None:
+    """What builds the book is the first list, and nothing that only tests or checks is in it."""
+    first = {canonicalize_name(name) for name, *_ in PIN.findall(LISTS[0].read_text())}
+    readers = {Requirement(line).name for line in group("readers")}
+    others = {Requirement(line).name for line in group("contributors")} - readers
+    assert {canonicalize_name(name) for name in readers} <= first
+    # These two are what Jupyter Book itself is made of.
+    assert {canonicalize_name(name) for name in others} & first == {"packaging", "pyyaml"}
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
+def test_every_package_of_the_lock_has_its_hashes(path: Path) -> None:
+    entries = re.split(r"\n(?=\S)", path.read_text().strip())[1:]
+    assert len(entries) > 20
+    for entry in entries:
+        assert re.fullmatch(
+            r"[\w.-]+==\S+(?: ; .*?)?(?: \\\n +--hash=sha256:[0-9a-f]{64})+", entry
+        ), entry
 
 
 def test_the_lock_is_complete() -> None:
@@ -98,46 +138,73 @@ def test_the_lock_is_complete() -> None:
 
 
 def test_every_pin_works_on_the_oldest_python_that_is_promised() -> None:
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    oldest = pyproject["project"]["requires-python"].removeprefix(">=") + ".0"
-    for name in lock():
-        asked = metadata.metadata(name).get("Requires-Python") or ""
-        assert SpecifierSet(asked).contains(oldest), f"{name} requires Python {asked}"
+    oldest = PYPROJECT["project"]["requires-python"].removeprefix(">=") + ".0"
+    for name, (_, marker) in pins().items():
+        if marker is None or marker.evaluate():
+            asked = metadata.metadata(name).get("Requires-Python") or ""
+            assert SpecifierSet(asked).contains(oldest), f"{name} requires Python {asked}"
 
 
 def test_the_lock_holds_for_every_machine() -> None:
-    text = (ROOT / "requirements" / "lock.txt").read_text()
-    assert not re.search(r"[+@]|--|nvidia|://", text)
+    for path in LISTS:
+        assert not re.search(r"[+@]|nvidia|://|^torch\b|^--", path.read_text(), flags=re.M)
     assert lock()["torch"] == Version("2.13.0")
 
 
-def test_environment_installs_the_lock() -> None:
+def test_conda_and_binder_install_as_make_does() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    python, pip, installed = environment["dependencies"]
-    assert environment["name"] == PYPROJECT["project"]["name"]
-    assert (pip, installed) == ("pip", {"pip": ["-r requirements/lock.txt", "-e ."]})
+    python, pip = environment["dependencies"]
+    assert (environment["name"], pip) == (PYPROJECT["project"]["name"], "pip")
     version = python.removeprefix("python=")
     assert Requirement(f"python{PYPROJECT['project']['requires-python']}").specifier.contains(
         version
     )
     assert PYPROJECT["tool"]["mypy"]["python_version"] == version
     assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py{version.replace('.', '')}"
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
-    assert workflow["jobs"]["run"]["container"]["image"].startswith(f"python:{version}-")
     assert "3, 11" in (ROOT / "Makefile").read_text()
+    script = "python requirements/install.py"
+    assert script in (ROOT / "environment.yml").read_text()
+    assert f"TORCH=cpu {script} lab" in (ROOT / "postBuild").read_text()
+    assert os.access(ROOT / "postBuild", os.X_OK)
+    assert script in (ROOT / "Makefile").read_text()
 
 
-def test_the_workflow_only_calls_ci_run() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
-    commands = [step["run"] for step in workflow["jobs"]["run"]["steps"] if "run" in step]
-    assert [command for command in commands if not command.startswith("git config")] == [".ci/run"]
+@pytest.mark.parametrize("name", ["ci", "pages", "release"])
+def test_a_workflow_only_calls_the_project_s_scripts(name: str) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert {step["uses"].partition("@")[0] for step in steps if "uses" in step} <= {
+        "actions/checkout",
+        "actions/upload-artifact",
+    }
+    commands = [step["run"] for step in steps if "run" in step]
+    scripts = [
+        command.split()[0]
+        for command in commands
+        if not command.startswith(("git config", "apt-get"))
+    ]
+    assert scripts
+    for script in scripts:
+        assert script.startswith(".ci/")
+        assert os.access(ROOT / script, os.X_OK)
+    assert workflow["permissions"]["contents"] == ("write" if name == "release" else "read")
+
+
+def test_continuous_integration_tries_both_ends_of_python_and_of_the_dependencies() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    oldest, newest = jobs["run"]["strategy"]["matrix"]["image"]
+    assert oldest.startswith("debian:")
+    assert newest.startswith("python:3.")
+    assert jobs["edges"]["strategy"]["matrix"]["edge"] == ["lowest", "newest"]
 
 
 def test_one_version() -> None:
     version = metadata.version("gannotes")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert f'__version__ = "{version}"' in (ROOT / "gannotes" / "__init__.py").read_text()
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
-    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert citation["version"] == version
+    heading = f"## [{version}] - {citation['date-released']}\n"
+    assert heading in (ROOT / "CHANGELOG.md").read_text()
 
 
 # The tree and the text.
@@ -145,7 +212,7 @@ def test_one_version() -> None:
 
 def test_nothing_unexpected_at_the_top() -> None:
     expected = """README.md LICENSE CITATION.cff CONTRIBUTING.md CHANGELOG.md Makefile
-        pyproject.toml environment.yml _config.yml conftest.py requirements gannotes tests
+        pyproject.toml environment.yml postBuild _config.yml conftest.py requirements gannotes tests
         benchmarks book .ci .github .gitattributes .gitignore"""
     found = {path.relative_to(ROOT).parts[0] for path in tracked()}
     assert found <= set(expected.split()), found - set(expected.split())
@@ -155,7 +222,10 @@ BYTES = {".xz", ".woff", ".woff2", ".png", ".webp", ".safetensors", ".wasm", ".n
 
 
 def test_no_path_of_a_machine_and_no_registry() -> None:
-    """Neither folders of somebody's machine nor a package registry's host stand in the project."""
+    """Neither folders of somebody's machine nor a package registry's host stand in the project.
+
+    The index of torch's CPU builds does, once: where the set-up chooses it.
+    """
     folders = r"(?<![\w.~)}])/(?:work|root|farm|tmp|home/[a-z]+|Users/[A-Za-z]+)/|[.]{2}/shared"
     hosts = r"\b(?:pypi|pythonhosted|npmjs|deb[.]debian|download[.]pytorch|conda[.]anaconda)[.]\w"
     pattern = re.compile(f"{folders}|{hosts}")
@@ -171,6 +241,8 @@ def test_no_path_of_a_machine_and_no_registry() -> None:
             text = "\n".join(
                 "".join(cell["source"]) + _printed(cell) for cell in json.loads(text)["cells"]
             )
+        if path == ROOT / "requirements" / "install.py":
+            text = re.sub(r"^CPU_INDEX = .*", "", text, count=1, flags=re.M)
         found = pattern.search(text)
         assert not found, f"{path.relative_to(ROOT)}: {found.group()!r}" if found else ""
 

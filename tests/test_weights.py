@@ -168,19 +168,6 @@ def test_the_remedy_covers_the_ring_and_the_plain_game_does_not():
     assert passed(plain) <= 2
 
 
-@pytest.mark.parametrize("name", ["ring_plain", "ring_penalised", "ring"])
-def test_the_shipped_rings_score_what_their_cards_say(name):
-    """From the random numbers of the recipe, which scores a network that it has just drawn."""
-    noise = corners(5) if name == "ring" else standard_normal(5)
-    torch.manual_seed(1)
-    G = weights.load(gan.ring_generator(16), name)
-    modes = data.ring().component_distribution.mean
-    score = metrics.mode_coverage(G(noise.sample((16, 2500))), modes, 0.02)
-    captured, share = list(weights.about(name).values())[-2:]
-    assert score.captured.tolist() == captured
-    assert score.high_quality.tolist() == pytest.approx(share, abs=2e-3)
-
-
 @pytest.mark.parametrize("k", vae.PANELS)
 def test_the_shipped_vaes_have_the_bounds_of_their_cards(k):
     """F08."""
@@ -206,21 +193,15 @@ def test_training_images_have_the_shipped_kernel_density():
 
 @pytest.mark.parametrize("name", F_DIVERGENCES)
 def test_every_f_gan_but_total_variation_draws_all_ten_digits(name):
-    G = weights.load(fgan.fgan_generator(), f"fgan_mnist_{name}_0")
-    judge = weights.load(nets.image_classifier(), "mnist_classifier")
-    torch.manual_seed(1)
-    shares = metrics.class_shares(judge(G(standard_normal(32).sample((2000,)))))
-    (row,) = (
-        r for r in results.load("fgan_mnist") if (r["divergence"], r["seed"]) == (name, 0)
-    )  # of 10,000 other samples
-    assert shares.mean_confidence.item() == pytest.approx(row["confidence"], abs=0.02)
-    expected = [row[f"share_{digit}"] for digit in range(10)]
-    assert shares.share.tolist() == pytest.approx(expected, abs=0.04)
+    """As its header says, which `test_shipped.py` computes again."""
+    said = weights.about(f"fgan_mnist_{name}_0")
+    rarest = min(said[f"share_{digit}"] for digit in range(10))
     if name == "total_variation":  # a game that is lost, as the page says
-        assert shares.mean_confidence < 0.7
+        assert said["confidence"] < 0.7
+        assert rarest == 0
     else:
-        assert shares.share.min() > 0.03
-        assert shares.mean_confidence > 0.8
+        assert said["confidence"] > 0.8
+        assert rarest > 0.03
 
 
 def test_the_shipped_f_gan_has_the_shipped_numbers():

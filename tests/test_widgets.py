@@ -62,6 +62,7 @@ def networks() -> dict[str, nn.Sequential]:
             nn.Upsample(scale_factor=(2, 3)),
             nn.Conv2d(4, 6, 3, (1, 2), (1, 0)),
             nn.ReLU(),
+            nn.MaxPool2d((2, 1)),
             nn.BatchNorm2d(6),
             nn.Dropout2d(),
             nn.Flatten(),

@@ -32,7 +32,7 @@ WIDE, TALL = 128.0, 66.0  # of a cell of the grid
 BOX_W, BOX_H = 66.0, 32.0
 NODE = re.compile(r"(\S+)\s+(-?[\d.]+),(-?[\d.]+)\s+(\w+)\s+(.+)")
 EDGE = re.compile(r"(\S+)\s+(->|\.>|=>)\s+(\S+)\s*(.*)")
-LETTER = re.compile(r"\b([A-Za-zθφλα])(?:_([A-Za-z0-9θφωη]+))?\b")
+LETTER = re.compile(r"\b([A-Za-zθφλαωε])(?:_([A-Za-z0-9θφωη]+))?\b")
 
 
 class Node(NamedTuple):

@@ -6,10 +6,10 @@ import { chart, legend, panel, swatch, write } from "./charts.js";
 import { button, select, setter } from "./controls.js";
 import { amount, describe, logDensity, ROWS } from "./divergences.js";
 import { element, maths, plain, symbol } from "./elements.js";
+import { knotSliders } from "./knots.js";
 import { clamp, number, roundUp, spread, ticks } from "./numbers.js";
 
 const CHOICES = ["kl", "reverse_kl", "pearson", "neyman", "squared_hellinger", "jeffrey", "jensen_shannon", "gan", "total_variation", "alpha(0.5)"];
-const THUMB = 18; // the diameter of a knot, as in the style sheet
 const TERMS = [
   ["reward", "E_{p}[t]", "--gn-p"], ["cost", "\u2212E_{q}[f*(t)]", "--gn-q"], ["bound", "bound", "--gn-D"],
   ["gap", "gap", "--gn-other"], ["truth", "D_{f}(p \u2016 q)", "--gn-best"],
@@ -41,26 +41,6 @@ function draw(setting, box, context, width, ink) {
   context.fillStyle = ink("--gn-text");
   write(context, "v", sides.left + 7, middle + 25, "left", "italic 15px Georgia, serif");
   write(context, "t", sides.right - 7, middle + 25, "right", "italic 15px Georgia, serif");
-}
-
-// The knots as upright ranges: the thumb of each, not its border, ends at the limits of the axis.
-function knotSliders({ knots, limits, outputs }, change) {
-  const inputs = knots.map((x, i) => element("input", {
-    type: "range", min: outputs[0], max: outputs[1], step: 0.05, "aria-orientation": "vertical",
-    "aria-label": `v at x = ${number(x)}`, oninput: (event) => change(i, +event.target.value),
-  }));
-  const place = (box) => {
-    const length = box.bottom - box.top + THUMB, scale = (box.right - box.left) / (limits[1] - limits[0]);
-    inputs.forEach((input, i) => Object.assign(input.style, {
-      width: `${length}px`, height: `${Math.min(48, scale * (knots[1] - knots[0]))}px`,
-      left: `${box.left + (knots[i] - limits[0]) * scale}px`, top: `${(box.top + box.bottom) / 2}px`,
-    }));
-  };
-  const show = (v, row) => inputs.forEach((input, i) => {
-    input.value = v[i];
-    input.setAttribute("aria-valuetext", `v = ${number(v[i])}, t = ${amount(row.h(v[i]))}`);
-  });
-  return { inputs, place, show };
 }
 
 // The terms of the bound, as bars on one scale around zero: the column adds up, twice. `reach` is where the bars end.
@@ -95,7 +75,7 @@ function render({ model, el }) {
     draw(setting(), box, context, width, ink);
     sliders.place(box);
   });
-  const sliders = knotSliders(setting(), (i, value) => set({ v: model.get("v").with(i, value) })), bars = termBars();
+  const sliders = knotSliders({ knots, limits, outputs, name: (x) => `v at x = ${number(x)}` }, (i, value) => set({ v: model.get("v").with(i, value) })), bars = termBars();
   stage.classList.add("gn-knots");
   stage.append(...sliders.inputs);
 
@@ -111,7 +91,7 @@ function render({ model, el }) {
     numbers.gap = numbers.truth - numbers.bound;
     bars.show(numbers, (reaches[key] ??= reachOf(game, key, knots)));
     pick.show(key);
-    sliders.show(v, row);
+    sliders.show(v, (y) => `v = ${number(y)}, t = ${amount(row.h(y))}`);
     formula.replaceChildren(...maths(`t = h_{f}(v) = ${row.link},\u2003f*(t) = ${row.conjugate},\u2003${row.domain}`));
     const said = `${plain(row.label)}: bound ${amount(numbers.bound)} of ${amount(numbers.truth, numbers.truth === Infinity)}, gap ${amount(numbers.gap, numbers.gap === Infinity)}`;
     canvas.setAttribute("aria-label", `p: ${describe(p)}; q: ${describe(q)}; ${said}; v at the knots: ${v.map((y) => number(y)).join(", ")}`);

@@ -2,11 +2,12 @@
 // space before the last sum. Densities are Gaussians or mixtures of Gaussians: {weights, means, sds}.
 import { number } from "./numbers.js";
 
-// x = sinh(u), u equidistant: dense where the densities are, and 1.6 million wide for the slowest tail.
-export const GRID = (() => {
-  const K = 8001, U = 15, h = (2 * U) / (K - 1), u = Float64Array.from({ length: K }, (_, i) => -U + i * h);
+// K points x = sinh(u), u equidistant from -U to U: dense where the densities are, and 1.6 million wide for the slowest tail.
+export function lattice(K, U) {
+  const h = (2 * U) / (K - 1), u = Float64Array.from({ length: K }, (_, i) => -U + i * h);
   return { x: u.map(Math.sinh), dx: u.map((v) => h * Math.cosh(v)) };
-})();
+}
+export const GRID = lattice(8001, 15);
 
 const TINY = 2 ** -1022; // a density that underflows must not turn a large logarithm into 0
 const softplus = (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
@@ -111,10 +112,11 @@ export function infinite(a, p, q) {
   });
 }
 
-export function divergence(row, p, q, lp = logDensity(p, GRID.x), lq = logDensity(q, GRID.x)) {
+export function divergence(row, p, q, lp, lq, grid = GRID) {
   if (row.power != null && infinite(row.power, p, q)) return Infinity;
+  const [first, second] = [lp ?? logDensity(p, grid.x), lq ?? logDensity(q, grid.x)];
   let sum = 0;
-  for (let i = 0; i < lp.length; i++) sum += row.integrand(lp[i], lq[i]) * GRID.dx[i];
+  for (let i = 0; i < first.length; i++) sum += row.integrand(first[i], second[i]) * grid.dx[i];
   return sum;
 }
 

@@ -5,7 +5,7 @@ import { button, check, radios, setter } from "./controls.js";
 import { element, symbol } from "./elements.js";
 import { networks } from "./network.js";
 import { clamp, decode, number } from "./numbers.js";
-import { pad, stroke } from "./pad.js";
+import { overlay, pad, stroke } from "./pad.js";
 import { indefinite, rasterise, show, thumbnail } from "./pictures.js";
 
 // The pictures of both domains and the translators between them, which read and write shares of ink, 0 to 1.
@@ -79,9 +79,8 @@ function render({ model, el }) {
   const eraser = check("eraser", () => refresh());
 
   const [canvas, made, back] = ["pad", "made", "back"].map((name) => element("canvas", { width: size[1], height: size[0], role: "img", class: "gn-pixels", "data-name": name }));
-  const nib = element("span", { class: "gn-nib", "aria-hidden": "true" });
-  const frame = element("span", { class: "gn-frame", "aria-hidden": "true", style: `inset: ${(100 * view.margin) / size[0]}% ${(100 * view.margin) / size[1]}%` });
-  const { node, pen, middle } = pad(canvas, size, [...(view.margin ? [frame] : []), nib], {
+  const over = overlay(size, view.margin);
+  const { node, pen, middle } = pad(canvas, size, over.nodes, {
     draw: (from, to) => page.draw(stroke(page.ink(), size, from, to, radius(), eraser.input.checked)),
     clear: () => still(page.clear)(),
     toggle: () => {
@@ -96,10 +95,8 @@ function render({ model, el }) {
     page.reset();
   };
   const showPen = () => {
-    Object.assign(nib.style, { left: `${(100 * pen.x) / size[1]}%`, top: `${(100 * pen.y) / size[0]}%`, width: `${(200 * (radius() + 0.4)) / size[1]}%` });
-    nib.classList.toggle("gn-down", pen.down);
-    const tool = eraser.input.checked ? "eraser" : "pen", [column, row] = [Math.ceil(pen.x), Math.ceil(pen.y)];
-    return node.classList.contains("gn-keys") ? `; ${tool} ${pen.down ? "down" : "up"} at row ${row}, column ${column}` : "";
+    over.show(pen, radius());
+    return node.classList.contains("gn-keys") ? over.say(pen, eraser.input.checked ? "eraser" : "pen") : "";
   };
 
   const figures = [node, made, back].map((image) => ({ image, caption: element("figcaption", {}) }));

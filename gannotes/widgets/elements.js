@@ -18,7 +18,7 @@ export function element(tag, attributes = {}, ...children) {
 
 // One letter, perhaps starred, perhaps with an index, e.g. c_1 or D*: its parts, or null for other words.
 export function parts(name) {
-  const [match, letter, star = "", index = ""] = /^(\p{L})(\*)?(?:_(\w+))?$/u.exec(name) ?? [];
+  const [match, letter, star = "", index = ""] = /^(\p{L})(\*)?(?:_([\w\p{L}]+))?$/u.exec(name) ?? [];
   return match ? { letter, star, index } : null;
 }
 

@@ -15,13 +15,13 @@ export function unpack(z) {
 }
 
 // Nelder and Mead's simplex: takes an infinite value for a bad one.
-export function minimise(f, start, reach) {
+export function minimise(f, start, reach, tolerance = 1e-7) {
   const point = (z) => ({ z, value: f(z) }), n = start.length;
   let simplex = [point(start), ...start.map((_, i) => point(start.with(i, start[i] + reach)))];
   for (let step = 0; step < 150 * n; step++) {
     simplex.sort((a, b) => a.value - b.value);
     const [best, worst, second] = [simplex[0], simplex[n], simplex[n - 1]];
-    if (Math.max(...simplex.map((s) => Math.max(...s.z.map((v, i) => Math.abs(v - best.z[i]))))) < 1e-7) break;
+    if (Math.max(...simplex.map((s) => Math.max(...s.z.map((v, i) => Math.abs(v - best.z[i]))))) < tolerance) break;
     const centre = start.map((_, i) => simplex.slice(0, n).reduce((sum, s) => sum + s.z[i], 0) / n);
     const along = (t) => point(centre.map((c, i) => c + t * (c - worst.z[i])));
     const mirror = along(1);
@@ -41,11 +41,12 @@ export function minimise(f, start, reach) {
   return simplex.sort((a, b) => a.value - b.value)[0];
 }
 
-// The nearest local minimum from q, or, where q's divergence is infinite, from a density where it is not.
-export function fit(row, p, q) {
-  const lp = logDensity(p, GRID.x), M = q.means.length;
+// The nearest local minimum from q, or, where q's divergence is infinite, from a density where it is not. The search
+// starts anew with each of the `reaches`: a short one alone stays in the valley that q is in.
+export function fit(row, p, q, { grid = GRID, reaches = [0.3, 0.05], tolerance } = {}) {
+  const lp = logDensity(p, grid.x), M = q.means.length;
   const value = (z) => {
-    const kept = unpack(z), D = divergence(row, p, kept, lp);
+    const kept = unpack(z), D = divergence(row, p, kept, lp, null, grid);
     const beyond = pack(kept).reduce((sum, v, i) => sum + Math.abs(v - z[i]), 0); // else the outside is a plateau
     return D === Infinity ? D : D + (1 + Math.abs(D)) * beyond;
   };
@@ -55,6 +56,7 @@ export function fit(row, p, q) {
   const starts = [like(mean, Math.max(deviation, ...p.sds)), ...p.means.map((m, i) => like(m, p.sds[i]))];
   let z = pack(q);
   if (value(z) === Infinity) z = starts.sort((a, b) => value(a) - value(b))[0];
-  const first = minimise(value, z, 0.3), { z: last, value: least } = minimise(value, first.z, 0.05);
-  return { q: unpack(last), value: least };
+  let found = { z, value: Infinity };
+  for (const reach of reaches) found = minimise(value, found.z, reach, tolerance);
+  return { q: unpack(found.z), value: found.value };
 }

@@ -1,12 +1,13 @@
 // The latent plane as a map that the reader points into, beside the image that the decoder makes there.
 import { announcer } from "./announce.js";
 import { card, follow } from "./card.js";
-import { chart, write, writeName } from "./charts.js";
+import { chart, write } from "./charts.js";
 import { button, check, radios, setter, slider } from "./controls.js";
 import { element, symbol } from "./elements.js";
 import { networks } from "./network.js";
-import { clamp, decode, number } from "./numbers.js";
+import { clamp, decode, median, number } from "./numbers.js";
 import { Phi, quantile } from "./normal.js";
+import { drawAxes } from "./plane.js";
 import { indefinite, rasterise, show, thumbnail } from "./pictures.js";
 
 const MARGIN = { left: 30, top: 4, right: 4, bottom: 26 };
@@ -14,10 +15,6 @@ const BUDGET = 15; // milliseconds of decoding between two paintings
 const ARROWS = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 const HOME = [0, 0];
 
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b), half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-};
 const bright = (hex) => [0.299, 0.587, 0.114].reduce((sum, w, i) => sum + w * parseInt(hex.slice(1 + 2 * i, 3 + 2 * i), 16), 0) > 115;
 
 function off(width, height) {
@@ -87,27 +84,6 @@ function drawSheet(context, ink, { left, top, side }, { canvas, done }) {
   context.imageSmoothingQuality = "high";
   context.drawImage(tinted, left, top, side, side);
   context.globalAlpha = 1;
-}
-
-function drawAxes(context, ink, { box: { left, top, side }, limit, share }, quantiles) {
-  const bottom = top + side;
-  context.strokeStyle = ink("--gn-line");
-  context.lineWidth = 1;
-  context.strokeRect(Math.round(left) - 0.5, Math.round(top) - 0.5, Math.round(side) + 1, Math.round(side) + 1);
-  context.fillStyle = ink("--gn-muted");
-  for (let v = -Math.floor(limit); v <= limit; v++) {
-    if (quantiles && Math.abs(v) > 2) continue; // too near to the border
-    const s = share(v) * side;
-    context.fillRect(Math.round(left + s), bottom + 1, 1, 4);
-    context.fillRect(left - 5, Math.round(bottom - s), 4, 1);
-    write(context, number(v, 0), left + s, bottom + 17);
-    write(context, number(v, 0), left - 8, bottom - s + 4, "right");
-  }
-  // The names of the axes, between 0 and 1.
-  const s = ((share(0) + share(1)) / 2) * side;
-  context.fillStyle = ink("--gn-text");
-  writeName(context, "z_1", left + s - 3, bottom + 16);
-  writeName(context, "z_2", 12, bottom - s + 4);
 }
 
 // The classes' names, at the medians but for what keeps them from covering each other.

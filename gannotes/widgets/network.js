@@ -42,6 +42,20 @@ const layers = {
     };
   },
 
+  max_pool({ channels, input: [h, w], kernel: [a, b] }) {
+    const H = (h / a) | 0, V = (w / b) | 0, y = new Float32Array(channels * H * V);
+    return (x) => {
+      y.fill(-Infinity);
+      for (let c = 0; c < channels; c++)
+        for (let i = 0; i < H * a; i++)
+          for (let j = 0; j < V * b; j++) {
+            const k = (c * H + ((i / a) | 0)) * V + ((j / b) | 0), v = x[(c * h + i) * w + j];
+            if (v > y[k]) y[k] = v;
+          }
+      return y;
+    };
+  },
+
   activation({ name, parameters, size }) {
     const f = activations[name](parameters), y = new Float32Array(size);
     return (x) => {

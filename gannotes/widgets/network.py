@@ -8,6 +8,7 @@ affine maps and elementwise functions.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -93,7 +94,7 @@ def image_network(
         "layers", "weights", "size" (channels, height, width) and "limits", the range of its values.
     """
     shape = sized(shape)
-    try:
+    with called(argument):
         layers, size = fold(G, inputs)
         weights = pack(layers, dtype)
         if len(size) == 1 and shape is not None and size[0] == shape[0] * shape[1]:
@@ -105,13 +106,47 @@ def image_network(
             )
         if max(size[1:]) > LARGEST:
             raise ValueError(f"G: expected images of at most {LARGEST} pixels a side, got {size}")
-    except (TypeError, ValueError) as error:
-        if str(error).startswith("G:"):
-            error.args = (f"{argument}{str(error)[1:]}",)
-        raise
     tanh = bool(layers) and layers[-1].get("name") == "tanh"
     limits = (-1.0, 1.0) if tanh else (0.0, 1.0)
     return {"layers": describe(layers), "weights": weights, "size": size, "limits": limits}
+
+
+def number_network(
+    argument: str,
+    G: nn.Sequential,
+    inputs: int | tuple[int, ...],
+    outputs: int,
+    dtype: torch.dtype,
+) -> dict[str, Any]:
+    """What the browser needs of a network that makes a few numbers.
+
+    Args:
+        argument: what an error calls the network.
+        G: the chain of layers.
+        inputs: the length of a code, or the shape `(c, h, w)` of an image that comes in.
+        outputs: how many numbers come out.
+        dtype: the precision of the numbers.
+
+    Returns:
+        "layers" and "weights".
+    """
+    with called(argument):
+        layers, size = fold(G, inputs)
+        weights = pack(layers, dtype)
+        if size != (outputs,):
+            raise ValueError(f"G: expected {outputs} numbers of an input, got shape {size}")
+    return {"layers": describe(layers), "weights": weights}
+
+
+@contextmanager
+def called(argument: str, instead_of: str = "G") -> Iterator[None]:
+    """Errors about `G`, or another name, get the argument's own name."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if str(error).startswith(f"{instead_of}:"):
+            error.args = (f"{argument}{str(error).removeprefix(instead_of)}",)
+        raise
 
 
 def _leaves(net: nn.Module) -> Iterator[nn.Module]:
@@ -144,7 +179,16 @@ def _layer(module: nn.Module, shape: tuple[int, ...]) -> tuple[Layer | None, tup
             a, b = (int(s) for s in scale)
             factors = {"channels": shape[0], "input": list(shape[1:]), "scale": [a, b]}
             return {"op": "upsample", **factors}, (shape[0], shape[1] * a, shape[2] * b)
-        case nn.Flatten() if module.start_dim == 1 and module.end_dim == -1:
+        case nn.MaxPool2d() if len(shape) == 3:
+            a, b = _pair(module.kernel_size)
+            plain = _pair(module.padding) == (0, 0) and _pair(module.dilation) == (1, 1)
+            if _pair(module.stride) != (a, b) or not plain or module.ceil_mode:
+                raise TypeError(f"G: expected windows side by side, got {module}")
+            layer = {"op": "max_pool", "channels": shape[0], "input": list(shape[1:])}
+            return {**layer, "kernel": [a, b]}, (shape[0], shape[1] // a, shape[2] // b)
+        case nn.Flatten() if module.start_dim in (1, -3) and module.end_dim == -1:
+            if module.start_dim == -3 and len(shape) != 3:
+                raise TypeError(f"G: expected images for its {module}, got shape {shape}")
             return None, (prod(shape),)
         case nn.Unflatten() if module.dim in (1, -1) and len(shape) == 1:
             unflattened = tuple(int(n) for n in module.unflattened_size)

@@ -17,6 +17,11 @@ export function half(h) {
 
 export const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
+export const median = (values) => {
+  const sorted = values.toSorted((a, b) => a - b), half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+};
+
 // `count` numbers from low to high, both included.
 export const spread = ([low, high], count) => Float64Array.from({ length: count }, (_, i) => low + ((high - low) * i) / (count - 1));
 

@@ -17,6 +17,19 @@ export function stroke(bytes, [h, w], [x0, y0], [x1, y1], radius, erase) {
   return bytes;
 }
 
+// What stands on a pad: a frame around what examples leave empty, and the pen, while keys lead it.
+export function overlay([h, w], margin) {
+  const nib = element("span", { class: "gn-nib", "aria-hidden": "true" });
+  const frame = element("span", { class: "gn-frame", "aria-hidden": "true", style: `inset: ${(100 * margin) / h}% ${(100 * margin) / w}%` });
+  const show = (pen, radius) => {
+    Object.assign(nib.style, { left: `${(100 * pen.x) / w}%`, top: `${(100 * pen.y) / h}%`, width: `${(200 * (radius + 0.4)) / w}%` });
+    nib.classList.toggle("gn-down", pen.down);
+  };
+  // Where the pen is, in words.
+  const say = (pen, tool) => `; ${tool} ${pen.down ? "down" : "up"} at row ${Math.ceil(pen.y)}, column ${Math.ceil(pen.x)}`;
+  return { nodes: [...(margin ? [frame] : []), nib], show, say };
+}
+
 // `draw(from, to)` paints a stroke, `clear` empties the pad, `toggle` changes between pen and eraser, `moved` shows a
 // pen that has moved, `rest` runs when the hand has let go. A finger draws where it lands; two fingers scroll.
 export function pad(canvas, [h, w], children, { draw, clear, toggle, moved, rest }) {

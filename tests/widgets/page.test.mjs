@@ -9,6 +9,9 @@ import { clamp, decode, nice, number, roundUp, spread, ticks } from "../../ganno
 import { networks } from "../../gannotes/widgets/network.js";
 import { Phi, quantile } from "../../gannotes/widgets/normal.js";
 import { stroke } from "../../gannotes/widgets/pad.js";
+import { eigenvalues, path, round } from "../../gannotes/widgets/dirac.js";
+import { softmax } from "../../gannotes/widgets/digit_pad.js";
+import { atoms, density, distance, exact, generate, noises } from "../../gannotes/widgets/pushforward.js";
 import { arc, dot, mix } from "../../gannotes/widgets/paths.js";
 
 const near = (a, b, error = 1e-9) => assert.ok(Math.abs(a - b) <= error * Math.max(1, Math.abs(b)), `${a} is not ${b}`);
@@ -113,6 +116,33 @@ test("the best knots beat v* at the knots, and the gradient vanishes there", () 
     assert.ok(truth - reached < 0.02 * (truth - zero), `${key}: ${reached} of ${truth}`);
     assert.ok(Math.max(...game.gradient(key, v).map(Math.abs)) < 1e-6);
   }
+});
+
+test("two players in turn keep their area, together they gain, and a penalty brings them in", () => {
+  const rules = { eta: [0.2, 0.2], gamma: 0, inTurn: true, flip: false }, size = ([a, b]) => Math.hypot(a, b);
+  near(size(eigenvalues(rules)[0]), 1);
+  near(size(eigenvalues({ ...rules, inTurn: false })[0]), Math.sqrt(1.01));
+  const [theta, psi] = round([1e-4, 0], { ...rules, inTurn: false });
+  near(theta, 1e-4);
+  near(psi, -1e-5, 1e-9);
+  assert.ok(Math.hypot(...path([0.8, 0], { ...rules, gamma: 0.3 }, 300).at(-1)) < 1e-3);
+  assert.ok(path([2, 2], { ...rules, eta: [2, 2], gamma: 1.5 }, 300).length < 301); // stops when it has left
+});
+
+test("a straight generator makes a Gaussian, and a level one an atom", () => {
+  const z = [-1, 0, 1], double = z.map((v) => 2 * v), points = [-3, 0, 1.5];
+  density(z, double, points).forEach((q, i) => near(q, Math.exp(-((points[i] / 2) ** 2) / 2) / Math.sqrt(8 * Math.PI)));
+  near(generate(z, double, 7), 14);
+  assert.deepEqual(atoms(z, double), []);
+  const [[at, mass]] = atoms(z, [3, 3, 4]);
+  assert.equal(at, 3);
+  near(mass, 0.5);
+  near(exact({ weights: [1], means: [1], sds: [2] }, 1.5), 4, 1e-9);
+  near(noises(4)[2], 0.3186393639643752, 1e-9);
+  near(distance([1, 0], [1, 0], [1, 1]), 0);
+  near(distance([1, 0], [0, 1], [1, 1]), Math.LN2);
+  near(distance([1, 0], [0, 0], [1, 1]), Math.LN2); // all of it in an atom
+  assert.deepEqual(softmax([1000, 1000]), [0.5, 0.5]);
 });
 
 test("a stroke covers what lies in its strip, and an eraser takes it away", () => {
