@@ -95,20 +95,22 @@ def _table() -> dict[str, Source]:
         ("infogan_heads_plain", "GAN on drawn heads", "infogan_heads_plain", head, 32),
     ):
         table[name] = _source(words, _from, make, f"{file}_0", *bases, side=side)
-    words, make = "ALI, decoder of sixteen numbers", ali_mnist.ali_decoder
-    table["ali_mnist"] = _source(words, _from, make, "ali_mnist_decoder_0", sixteen)
+    words = "ALI, decoder of sixteen numbers"
+    table["ali_mnist"] = _source(
+        words, _from, ali_mnist.ali_decoder, "ali_mnist_decoder_0", sixteen
+    )
     for k in vae.PANELS:
-        name, make = f"vae_mnist_{k}", partial(vae.digit_vae, k)
-        table[name] = _source(f"VAE with {k} latent dimensions", _means, make, f"{name}_0", k)
+        name, words = f"vae_mnist_{k}", f"VAE with {k} latent dimensions"
+        table[name] = _source(words, _means, partial(vae.digit_vae, k), f"{name}_0", k)
     for k in vae.TABLE:
-        for model, words, make in (
+        for model, words, model_of in (
             ("vae", "VAE of the AVB table", partial(vae.digit_vae, k, 512)),
             ("avb", "AVB", partial(_digit_avb, k, False)),
             ("avb_ac", "AVB and adaptive contrast", partial(_digit_avb, k, True)),
         ):
             name = f"avb_mnist_{model}_{k}"
             words = f"{words} with {k} latent dimensions"
-            table[name] = _source(words, _means, make, f"{name}_0", k)
+            table[name] = _source(words, _means, model_of, f"{name}_0", k)
     for name in contest.CONTESTANTS:
         words = f"{name} of the comparison of all models"
         table[f"summary_digits_{name}"] = _source(words, _contestant, name)
