@@ -23,6 +23,7 @@ References: Dumoulin et al., *Adversarially learned inference*, 2017 (arXiv 1606
 Krähenbühl and Darrell, *Adversarial feature learning*, 2017 (arXiv 1605.09782).
 """
 
+import torch  # noqa: F401, for the examples below
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Optimizer

@@ -16,6 +16,7 @@ bound=least_squares)`.
 Reference: Goodfellow et al., *Generative Adversarial Nets*, 2014 (arXiv 1406.2661).
 """
 
+import torch  # noqa: F401, for the examples below
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Optimizer

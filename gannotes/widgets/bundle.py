@@ -49,7 +49,7 @@ def library(entries: Iterable[str]) -> str:
 
     Example:
         >>> print(library(["latent_map.js"]).splitlines()[-1])
-        export default { "latent_map.js": $9_latent_map.default };
+        export default { "latent_map.js": $..._latent_map.default };
     """
     paths = {entry: (HERE / entry).resolve() for entry in entries}
     names, text = _join(paths.values())

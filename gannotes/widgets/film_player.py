@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import anywidget
+import torch  # noqa: F401, for the examples below
 import traitlets
 from torch import Tensor
 
