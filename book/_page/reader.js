@@ -45,7 +45,27 @@ function unfold() {
   target?.scrollIntoView();
 }
 
+// The theme's arrow beside an entry with pages below it has no name.
+function nameArrows() {
+  for (const arrow of document.querySelectorAll("nav .has-children > details > summary"))
+    arrow.setAttribute("aria-label", `Pages of ${arrow.closest("li").querySelector("a").textContent.trim()}`);
+}
+
+// An equation that is wider than its column scrolls, and must be within reach of the keyboard.
+function reachEquations() {
+  for (const equation of document.querySelectorAll('.bd-article mjx-container[display="true"]')) {
+    if (equation.scrollWidth > equation.clientWidth) equation.tabIndex = 0;
+    else equation.removeAttribute("tabindex");
+  }
+}
+
+addEventListener("load", () => window.MathJax?.startup?.promise?.then(() => {
+  reachEquations();
+  addEventListener("resize", reachEquations);
+}));
+
 document.addEventListener("DOMContentLoaded", () => {
+  nameArrows();
   if (folds().length) {
     document.querySelector(".article-header-buttons")?.prepend(codeSwitch());
     if (remembered()) apply(true);

@@ -41,7 +41,7 @@ const FURTHER = 0.08; // in coordinates of spread 1
 function counted(xs, toy) {
   if (!toy.sds[0]) return {};
   const { covered, parts, near } = coverage(xs, toy), seen = coverage(xs, toy, 3 + FURTHER / Math.max(...toy.sds));
-  return { covered, parts, near, close: seen.near, quarter: seen.shares.filter((share) => share > 0.25 / parts).length };
+  return { covered, parts, pieces: toy.pieces, near, close: seen.near, quarter: seen.shares.filter((share) => share > 0.25 / parts).length };
 }
 const copyOf = (x) => x.values.slice();
 

@@ -38,7 +38,7 @@ function mixture(weights, centres, sds) {
     write(out, at, centres[k], sds[k], source);
     return k;
   };
-  return { d, labels: weights.length, weights, sds, centres, parts, draw };
+  return { d, labels: weights.length, weights, sds, centres, parts, pieces: "modes", draw };
 }
 function curve(at, place, { sd, scale, centre: [a, b] }) {
   const nodes = Array.from({ length: NODES }, (_, i) => (i + 0.5) / NODES), equal = (v) => Array(NODES).fill(v);
@@ -48,7 +48,7 @@ function curve(at, place, { sd, scale, centre: [a, b] }) {
     out[to + 1] = (y - b) / scale + sd * source.normal();
     return t < 0.5 ? 0 : 1;
   };
-  return { d: 2, labels: 2, weights: equal(1 / NODES), sds: equal(sd), centres: nodes.map((t) => place(at(t))), parts: nodes.map((t) => Math.floor(t * PARTS)), draw };
+  return { d: 2, labels: 2, weights: equal(1 / NODES), sds: equal(sd), centres: nodes.map((t) => place(at(t))), parts: nodes.map((t) => Math.floor(t * PARTS)), pieces: "stretches", draw };
 }
 
 // n samples, one after the other, and their labels.

@@ -5,7 +5,7 @@ import { number } from "../../numbers.js";
 import { BOUNDS } from "./values.js";
 
 const symbolic = (letter, index) => element("span", { class: "gn-symbol" }, element("i", {}, letter), ...(index ? [element("sub", {}, index)] : []));
-const SPEEDS = [[0.5, "\u00bd step a second"], [2, "2 steps a second"], [10, "10 steps a second"], [30, "30 steps a second"], [120, "120 steps a second"], [0, "as fast as possible"]];
+const SPEEDS = [[0.5, "\u00bd step a second"], [2, "2 steps a second"], [10, "10 steps a second"], [30, "30 steps a second"], [120, "120 steps a second"], [0, "full speed"]];
 const brief = (v) => (v === 0 ? "off" : v >= 0.095 ? number(v, v < 1 ? 2 : 1) : v.toPrecision(2).replace(/e-0?(\d+)$/, "e\u2212$1"));
 
 // Sliders on a scale of powers of ten; the lowest place is 0 where `off` is set.

@@ -10,7 +10,7 @@ export function rowOf({ step, values, numbers }) {
     step, ...defined({
       V: sum(values.value, values.penalty), elbo: values.elbo, kl: values.kl, cycle: n.cycle ?? values.cycle,
       best: n.gaussian?.best ?? s.best, js: n.gaussian?.js ?? s.js, floor: n.gaussian ? undefined : s.floor?.js, floorBest: n.gaussian ? undefined : s.floor?.best,
-      covered: s.covered, parts: s.parts, close: s.close, evidence: n.evidence, bound: n.elbo, reconstruction: n.reconstruction,
+      covered: s.covered, parts: s.parts, pieces: s.pieces, close: s.close, evidence: n.evidence, bound: n.elbo, reconstruction: n.reconstruction,
       information: n.information, informationFloor: n.informationFloor, entropy: n.entropy, mu: n.gaussian?.mu, sigma: n.gaussian?.sigma,
     }),
   };
@@ -48,7 +48,7 @@ export const chartsOf = (model, state, rows) => ({
 
 export function summary(rows, step) {
   const last = rows.last, words = [`Step ${step.toLocaleString("en")}`];
-  if (last("parts") > 1) words.push(`${last("covered")} of ${last("parts")} modes`);
+  if (last("parts") > 1) words.push(`${last("covered")} of ${last("parts")} ${last("pieces")}`);
   if (last("close") !== undefined && last("mu") === undefined) words.push(`${Math.round(100 * last("close"))} % near data`);
   if (last("mu") !== undefined) words.push(`\u03bc ${number(last("mu"))}, \u03c3 ${number(last("sigma"))}`);
   return words.join(" \u00b7 ");

@@ -18,7 +18,8 @@ export function stage({ kind, d, state, pen, drawn }) {
   const node = element("div", { class: `gn-live-body gn-${pictures.length}` },
     element("div", { class: "gn-pictures" }, ...pictures.map((picture) => picture.stage), caption),
     element("div", { class: "gn-charts" }, ...charts.map((each) => each.node), lines.node));
-  for (const { canvas, marks } of pictures) {
+  for (const { canvas, title, marks } of pictures) {
+    canvas.setAttribute("aria-label", title);
     if (!marks) continue;
     pointing({
       canvas, marks: () => scene.layers && { at: marks.at(scene.layers), window: marks.window(scene) },
