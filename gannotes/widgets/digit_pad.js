@@ -2,12 +2,12 @@
 import { announcer } from "./announce.js";
 import { card, follow } from "./card.js";
 import { chart, panel, write } from "./charts.js";
-import { button, check, radios, setter } from "./controls.js";
+import { button, radios, setter } from "./controls.js";
 import { element, symbol } from "./elements.js";
 import { networks } from "./network.js";
 import { clamp, decode, median, number } from "./numbers.js";
 import { Phi } from "./normal.js";
-import { overlay, pad, stroke } from "./pad.js";
+import { drawingPad } from "./pad.js";
 import { drawAxes } from "./plane.js";
 import { indefinite, rasterise, show, thumbnail } from "./pictures.js";
 
@@ -103,29 +103,12 @@ function gallery(view, { size, picture }, pick) {
 
 function render({ model, el }) {
   const view = model.get("view"), page = sheet(model), { size } = page, { forwards, read } = reading(model), voice = announcer(), rows = verdict(view.classes);
-  const shares = () => Float32Array.from(page.ink(), (v) => v / 255), radius = () => view.pen * (eraser.input.checked ? 1.5 : 1);
+  const shares = () => Float32Array.from(page.ink(), (v) => v / 255);
   let now = read(shares());
-  const map = plane(model, () => now), over = overlay(size, view.margin), eraser = check("eraser", () => refresh());
-  const [canvas, made] = ["pad", "rebuilt"].map((name) => element("canvas", { width: size[1], height: size[0], role: "img", class: "gn-pixels", "data-name": name }));
-  const still = (action) => (...values) => {
-    pen.down = false;
-    action(...values);
-  };
-  const { node, pen, middle } = pad(canvas, size, over.nodes, {
-    draw: (from, to) => page.draw(stroke(page.ink(), size, from, to, radius(), eraser.input.checked)),
-    clear: () => still(page.clear)(),
-    toggle: () => {
-      eraser.show(!eraser.input.checked);
-      refresh();
-    },
-    moved: () => refresh(),
-    rest: () => model.save_changes(),
+  const map = plane(model, () => now), { node, canvases: [canvas, made], pen, eraser, still, clear, reset, showPen } = drawingPad(model, page, {
+    size, margin: view.margin, names: ["pad", "rebuilt"], radius: (erasing) => view.pen * (erasing ? 1.5 : 1), refresh: () => refresh(),
   });
   const examples = gallery(view, page, still(page.pick)), captions = [0, 1, 2, 3].map(() => element("figcaption", {}));
-  const reset = () => {
-    Object.assign(pen, middle);
-    page.reset();
-  };
   const refresh = () => {
     const x = shares(), n = model.get("example");
     now = read(x);
@@ -141,14 +124,14 @@ function render({ model, el }) {
     canvas.setAttribute("aria-label", from);
     made.setAttribute("aria-label", `rebuilt from the code z = ${where}: read as ${indefinite(second[0])}`);
     map.canvas.setAttribute("aria-label", `The plane of codes: test digits by class, and the drawing at ${where}, with deviations ${sd.map((v) => number(v)).join(" and ")}`);
-    over.show(pen, radius());
+    const led = showPen();
     examples.show(n);
     map.paint();
-    voice.say(`${from}: read as ${indefinite(first[0])}, ${first[1]}; rebuilt as ${indefinite(second[0])}, ${second[1]}; z = ${where}${node.classList.contains("gn-keys") ? over.say(pen, eraser.input.checked ? "eraser" : "pen") : ""}`);
+    voice.say(`${from}: read as ${indefinite(first[0])}, ${first[1]}; rebuilt as ${indefinite(second[0])}, ${second[1]}; z = ${where}${led}`);
   };
   const figure = (k, ...nodes) => element("figure", {}, ...nodes, captions[k]);
   card(model, el, "digits", "A digit to draw", element("div", { class: "gn-drawing" }, figure(0, node), figure(1, rows.node), figure(2, made), figure(3, map.stage)),
-    element("div", { class: "gn-buttons" }, button("Clear", still(page.clear)), button("Reset", reset), eraser.node,
+    element("div", { class: "gn-buttons" }, button("Clear", clear), button("Reset", reset), eraser.node,
       element("span", { class: "gn-muted gn-hint" }, "Draw with the pointer, or with arrow keys and Space. Thin bars: what was rebuilt.")),
     examples.node, voice.node);
   [canvas, made, map.canvas].forEach((image, k) => (image.gannotes = { forward: (z) => Array.from(forwards[k](Float32Array.from(z))) }));

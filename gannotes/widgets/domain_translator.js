@@ -1,11 +1,11 @@
 // A pad to draw on, what a translator makes of it, and what comes back.
 import { announcer } from "./announce.js";
 import { card, follow } from "./card.js";
-import { button, check, radios, setter } from "./controls.js";
+import { button, radios, setter } from "./controls.js";
 import { element, symbol } from "./elements.js";
 import { networks } from "./network.js";
 import { clamp, decode, number } from "./numbers.js";
-import { overlay, pad, stroke } from "./pad.js";
+import { drawingPad } from "./pad.js";
 import { indefinite, rasterise, show, thumbnail } from "./pictures.js";
 
 // The pictures of both domains and the translators between them, which read and write shares of ink, 0 to 1.
@@ -70,34 +70,11 @@ function choices({ names, classes }, { size, picture }, { turn, pick }) {
 
 function render({ model, el }) {
   const view = model.get("view"), world = domains(model), { size, picture, translate, error } = world, voice = announcer();
-  const page = sheet(model, world), radius = () => (eraser.input.checked ? 1.5 * Math.max(...view.pens) : view.pens[page.here()]);
-  const still = (action) => (...values) => {
-    pen.down = false;
-    action(...values);
-  };
-  const { ways, gallery } = choices(view, world, { turn: still(page.turn), pick: page.pick });
-  const eraser = check("eraser", () => refresh());
-
-  const [canvas, made, back] = ["pad", "made", "back"].map((name) => element("canvas", { width: size[1], height: size[0], role: "img", class: "gn-pixels", "data-name": name }));
-  const over = overlay(size, view.margin);
-  const { node, pen, middle } = pad(canvas, size, over.nodes, {
-    draw: (from, to) => page.draw(stroke(page.ink(), size, from, to, radius(), eraser.input.checked)),
-    clear: () => still(page.clear)(),
-    toggle: () => {
-      eraser.show(!eraser.input.checked);
-      refresh();
-    },
-    moved: () => refresh(),
-    rest: () => model.save_changes(),
+  const page = sheet(model, world), { node, canvases: [canvas, made, back], pen, eraser, still, clear, reset, showPen } = drawingPad(model, page, {
+    size, margin: view.margin, names: ["pad", "made", "back"],
+    radius: (erasing) => (erasing ? 1.5 * Math.max(...view.pens) : view.pens[page.here()]), refresh: () => refresh(),
   });
-  const reset = () => {
-    Object.assign(pen, middle);
-    page.reset();
-  };
-  const showPen = () => {
-    over.show(pen, radius());
-    return node.classList.contains("gn-keys") ? over.say(pen, eraser.input.checked ? "eraser" : "pen") : "";
-  };
+  const { ways, gallery } = choices(view, world, { turn: still(page.turn), pick: page.pick });
 
   const figures = [node, made, back].map((image) => ({ image, caption: element("figcaption", {}) }));
   const refresh = () => {
@@ -116,7 +93,7 @@ function render({ model, el }) {
   };
   card(model, el, "translator", "Translation between two domains", ways.node,
     element("div", { class: "gn-chain" }, ...figures.map(({ image, caption }) => element("figure", {}, image, caption))),
-    element("div", { class: "gn-buttons" }, button("Clear", still(page.clear)), button("Reset", reset), eraser.node,
+    element("div", { class: "gn-buttons" }, button("Clear", clear), button("Reset", reset), eraser.node,
       element("span", { class: "gn-muted gn-hint" }, "Draw with the pointer, or with arrow keys and Space. Errors are means of |difference| per pixel.")),
     gallery.node, voice.node);
   [made, back].forEach((image, k) => (image.gannotes = { forward: (z) => Array.from(world.forwards[k](Float32Array.from(z))) }));

@@ -1,4 +1,5 @@
 // A pad to draw on: with the pointer, or with arrow keys and Space.
+import { check } from "./controls.js";
 import { element } from "./elements.js";
 import { clamp } from "./numbers.js";
 
@@ -18,7 +19,7 @@ export function stroke(bytes, [h, w], [x0, y0], [x1, y1], radius, erase) {
 }
 
 // What stands on a pad: a frame around what examples leave empty, and the pen, while keys lead it.
-export function overlay([h, w], margin) {
+function overlay([h, w], margin) {
   const nib = element("span", { class: "gn-nib", "aria-hidden": "true" });
   const frame = element("span", { class: "gn-frame", "aria-hidden": "true", style: `inset: ${(100 * margin) / h}% ${(100 * margin) / w}%` });
   const show = (pen, radius) => {
@@ -32,7 +33,7 @@ export function overlay([h, w], margin) {
 
 // `draw(from, to)` paints a stroke, `clear` empties the pad, `toggle` changes between pen and eraser, `moved` shows a
 // pen that has moved, `rest` runs when the hand has let go. A finger draws where it lands; two fingers scroll.
-export function pad(canvas, [h, w], children, { draw, clear, toggle, moved, rest }) {
+function pad(canvas, [h, w], children, { draw, clear, toggle, moved, rest }) {
   const middle = { x: Math.floor(w / 2) + 0.5, y: Math.floor(h / 2) + 0.5, down: false }, pen = { ...middle, at: null };
   const moveTo = (x, y) => {
     const before = [pen.x, pen.y];
@@ -88,4 +89,35 @@ export function pad(canvas, [h, w], children, { draw, clear, toggle, moved, rest
     },
   }, canvas, ...children);
   return { node, pen, middle };
+}
+
+// A pad on a sheet of ink, with its eraser and the empty pictures beside it, by their names, the pad's own first.
+// `page`: ink(), draw(bytes), clear() and reset(); `radius(erasing)` of the pen; `refresh` shows what has changed.
+export function drawingPad(model, page, { size, margin, names, radius, refresh }) {
+  const canvases = names.map((name) => element("canvas", { width: size[1], height: size[0], role: "img", class: "gn-pixels", "data-name": name }));
+  const eraser = check("eraser", refresh), erasing = () => eraser.input.checked, over = overlay(size, margin);
+  const { node, pen, middle } = pad(canvases[0], size, over.nodes, {
+    draw: (from, to) => page.draw(stroke(page.ink(), size, from, to, radius(erasing()), erasing())),
+    clear: () => still(page.clear)(),
+    toggle: () => {
+      eraser.show(!erasing());
+      refresh();
+    },
+    moved: refresh,
+    rest: () => model.save_changes(),
+  });
+  const still = (action) => (...values) => {
+    pen.down = false;
+    action(...values);
+  };
+  const reset = () => {
+    Object.assign(pen, middle);
+    page.reset();
+  };
+  // Shows the pen; says where it is, while keys lead it.
+  const showPen = () => {
+    over.show(pen, radius(erasing()));
+    return node.classList.contains("gn-keys") ? over.say(pen, erasing() ? "eraser" : "pen") : "";
+  };
+  return { node, canvases, pen, eraser, still, clear: still(page.clear), reset, showPen };
 }
