@@ -33,19 +33,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Optimizer
 
+from gannotes import checks
 from gannotes.bounds import bernoulli
-from gannotes.checks import (
-    applied,
-    count,
-    floating,
-    kind,
-    law_of,
-    laws,
-    networks,
-    one_per_point,
-    shaped,
-    size,
-)
 from gannotes.optim import ascend, owners
 
 Contrast = Callable[[Distribution], Distribution]
@@ -87,10 +76,10 @@ class AVB(nn.Module):
         p_0: Distribution,
         contrast: Contrast | None = None,
     ) -> None:
-        networks(encoder=encoder, decoder=decoder, r=r)
+        checks.networks(encoder=encoder, decoder=decoder, r=r)
         if contrast is not None:
-            networks(contrast=contrast)
-        laws(p_0=p_0)
+            checks.networks(contrast=contrast)
+        checks.laws(p_0=p_0)
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -109,7 +98,7 @@ class AVB(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        z = self.p_0.sample(size("n", n))
+        z = self.p_0.sample(checks.size("n", n))
         return self.decoder(z).sample()
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
@@ -149,11 +138,13 @@ class AVB(nn.Module):
         Raises:
             ValueError: if `r` does not give one number per point.
         """
-        floating("x", x)
+        checks.floating("x", x)
         if r_alpha is None:
-            return one_per_point("r", applied("r", self.r, floating("z", z), x), z)
+            return checks.one_per_point(
+                "r", checks.applied("r", self.r, checks.floating("z", z), x), z
+            )
         known = r_alpha.log_prob(z) - self.p_0.log_prob(z)
-        return one_per_point("r", self.r((z - r_alpha.mean) / r_alpha.stddev, x), z) + known
+        return checks.one_per_point("r", self.r((z - r_alpha.mean) / r_alpha.stddev, x), z) + known
 
     def terms(self, x: Tensor, N_z: int = 1) -> tuple[Tensor, Tensor]:
         r"""The terms of the bound: expected log likelihood, and what is learnt of the divergence.
@@ -174,7 +165,7 @@ class AVB(nn.Module):
                 or if `r` does not give one number per point.
         """
         q = self._posterior(x, N_z)
-        z = shaped("encoder", q.rsample(torch.Size((N_z,))), self._codes(q, x, N_z))
+        z = checks.shaped("encoder", q.rsample(torch.Size((N_z,))), self._codes(q, x, N_z))
         log_ratio = self.log_ratio(z, x, self._reference(q))
         return self._log_likelihood(x, z).mean(0), log_ratio.mean(0)
 
@@ -208,26 +199,29 @@ class AVB(nn.Module):
         with torch.no_grad():
             q = self._posterior(x, N_z)
             r_alpha = self._reference(q)
-            z = shaped("encoder", q.sample(torch.Size((N_z,))), self._codes(q, x, N_z))
+            z = checks.shaped("encoder", q.sample(torch.Size((N_z,))), self._codes(q, x, N_z))
             if r_alpha is not None:
                 z = (z - r_alpha.mean) / r_alpha.stddev
                 z_0 = torch.randn_like(z)
             else:
                 z_0 = self.p_0.sample(z.shape[:-1])
         both = torch.stack([z, z_0])
-        v_q, v_0 = one_per_point("r", self.r(both, x), both)
+        v_q, v_0 = checks.one_per_point("r", self.r(both, x), both)
         return bernoulli(v_q, v_0).mean(0)
 
     def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        made = applied("decoder", self.decoder, floating("z", z))
-        p = law_of("decoder", made, floating("x", x))
-        return one_per_point("decoder", p.log_prob(x), z)
+        made = checks.applied("decoder", self.decoder, checks.floating("z", z))
+        p = checks.law_of("decoder", made, checks.floating("x", x))
+        return checks.one_per_point("decoder", p.log_prob(x), z)
 
     def _posterior(self, x: Tensor, N_z: int) -> Distribution:
-        count("N_z", N_z)
+        checks.count("N_z", N_z)
         law = "a network that returns a Distribution, as distributions.Implicit does"
-        return kind(
-            "encoder", applied("x", self.encoder, floating("x", x)), Distribution, wanted=law
+        return checks.kind(
+            "encoder",
+            checks.applied("x", self.encoder, checks.floating("x", x)),
+            Distribution,
+            wanted=law,
         )
 
     def _codes(self, q: Distribution, x: Tensor, N_z: int) -> torch.Size:

@@ -26,17 +26,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 from torch.optim import Optimizer
 
-from gannotes.checks import (
-    applied,
-    count,
-    floating,
-    kind,
-    law_of,
-    laws,
-    networks,
-    one_per_point,
-    size,
-)
+from gannotes import checks
 from gannotes.optim import ascend, owners
 
 Divergence = Callable[[Distribution, Distribution, Tensor], Tensor]
@@ -67,7 +57,7 @@ def analytic_kl(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
         >>> analytic_kl(standard_normal(2), standard_normal(2), torch.zeros(0))
         tensor(0.)
     """
-    laws(q=q, p_0=p_0)
+    checks.laws(q=q, p_0=p_0)
     return kl_divergence(q, p_0)
 
 
@@ -96,8 +86,8 @@ def sampled_kl(q: Distribution, p_0: Distribution, z: Tensor) -> Tensor:
         >>> sampled_kl(standard_normal(2), standard_normal(2), torch.ones(3, 2))
         tensor(0.)
     """
-    laws(q=q, p_0=p_0)
-    return (q.log_prob(floating("z", z)) - p_0.log_prob(z)).mean(0)
+    checks.laws(q=q, p_0=p_0)
+    return (q.log_prob(checks.floating("z", z)) - p_0.log_prob(z)).mean(0)
 
 
 class VAE(nn.Module):
@@ -130,8 +120,8 @@ class VAE(nn.Module):
         p_0: Distribution,
         kl: Divergence = analytic_kl,
     ) -> None:
-        networks(encoder=encoder, decoder=decoder, kl=kl)
-        laws(p_0=p_0)
+        checks.networks(encoder=encoder, decoder=decoder, kl=kl)
+        checks.laws(p_0=p_0)
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -151,7 +141,7 @@ class VAE(nn.Module):
         Returns:
             Samples `(n, *data)`.
         """
-        z = self.p_0.sample(size("n", n))
+        z = self.p_0.sample(checks.size("n", n))
         return self.decoder(z).sample()
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
@@ -258,15 +248,16 @@ class VAE(nn.Module):
         return torch.logsumexp(self.log_joint(x, z) - q.log_prob(z), 0) - math.log(N_z)
 
     def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        made = applied("decoder", self.decoder, floating("z", z))
-        p = law_of("decoder", made, floating("x", x))
-        return one_per_point("decoder", p.log_prob(x), z)
+        made = checks.applied("decoder", self.decoder, checks.floating("z", z))
+        p = checks.law_of("decoder", made, checks.floating("x", x))
+        return checks.one_per_point("decoder", p.log_prob(x), z)
 
     def _posterior(self, x: Tensor, N_z: int) -> Distribution:
         """The encoder's law: one for each point, of events as the base has them."""
-        count("N_z", N_z)
+        checks.count("N_z", N_z)
         law = "a network that returns a Distribution, as distributions.Gaussian does"
-        q = kind("encoder", applied("x", self.encoder, floating("x", x)), Distribution, wanted=law)
+        q = checks.applied("x", self.encoder, checks.floating("x", x))
+        checks.kind("encoder", q, Distribution, wanted=law)
         codes = q.batch_shape + q.event_shape
         wanted = x.shape[: len(q.batch_shape)] + self.p_0.event_shape
         if codes != wanted:
