@@ -54,4 +54,4 @@ export function drawLine(context, width, ink, { layers, window, bound, last }) {
   densities(context, ink, { ...sides, top: 6, bottom: middle }, layers);
   critics(context, ink, { ...sides, top: middle + 16, bottom }, layers, bound);
 }
-export const lineHeight = (width) => (width < 300 ? 202 : 346);
+export const lineHeight = (width) => (width < 350 ? 202 : 346);

@@ -15,7 +15,7 @@ export function stage({ kind, d, state, pen, drawn }) {
   const scene = { layers: null, window: null, other: null, on: (layer) => state.layers.split(",").includes(layer), get bound() { return state.bound; }, get pen() { return pen(); }, last: rows.last, pointed: null };
   const pictures = viewsOf(kind, d).map(({ title, height, draw, marks }) => ({ title, marks, ...chart(height, (context, width, ink) => scene.layers && draw(context, width, ink, scene)) }));
   const charts = chartsOf(kind, state, rows).map(([title, quantities]) => historyChart(rows, title, quantities));
-  const node = element("div", { class: `gn-live-body gn-${pictures.length}` },
+  const node = element("div", { class: `gn-live-body gn-${pictures.length}${d === 1 ? " gn-line" : ""}` },
     element("div", { class: "gn-pictures" }, ...pictures.map((picture) => picture.stage), caption),
     element("div", { class: "gn-charts" }, ...charts.map((each) => each.node), lines.node));
   for (const { canvas, title, marks } of pictures) {
