@@ -47,7 +47,7 @@ def test_another_word_or_number_is_a_difference():
 def test_after_training_words_and_marks_are_left_to_compare():
     assert not likeness.differences(drawn(), drawn(height=1.5, value=0.35), trained=True)
     assert likeness.differences(drawn(), drawn(title="another title"), trained=True)
-    assert likeness.differences(drawn(), drawn(curves=120), trained=True)
+    assert likeness.differences(drawn(), drawn(curves=300), trained=True)
 
 
 def test_what_training_has_named_is_tainted_until_it_is_named_anew():
