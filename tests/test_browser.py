@@ -651,14 +651,27 @@ def test_a_page_can_be_heard_and_seen_by_all(page: SimpleNamespace, chromium: Ch
     assert ours == []
 
 
+STRAY = """
+    return [...document.querySelectorAll(".vector svg[viewBox]")].flatMap((svg) => {
+      const box = svg.getBoundingClientRect();
+      return [...svg.querySelectorAll("text")].filter((text) => {
+        const { left, right, top, bottom, width } = text.getBoundingClientRect(), gap = 6;
+        const aside = left < box.left - gap || right > box.right + gap;
+        return width && (aside || top < box.top - gap || bottom > box.bottom + gap);
+      }).map((text) => `${svg.closest("[id]").id}: ${text.textContent}`);
+    });
+"""
+
+
 @pytest.mark.parametrize("name", TOC)
 def test_a_page_fits_a_phone(chromium: Chrome, name: str) -> None:
-    """Nothing needs a scroll to the side, once it is drawn at that width."""
+    """Nothing needs a scroll to the side, once it is drawn; no drawing's text leaves its box."""
     size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         open_page(chromium, HTML / f"{name}.html")
         fits = "return document.documentElement.scrollWidth <= 390"
         wait(chromium).until(lambda driver: driver.execute_script(fits))
+        assert chromium.execute_script(STRAY) == []
     finally:
         chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

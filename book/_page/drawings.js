@@ -16,9 +16,9 @@ const union = (a, b) => {
 function seen(part) {
   const clipped = [...part.querySelectorAll("[clip-path]")].filter((each) => each.style.display !== "none" && each.tagName !== "image" && !each.querySelector("image"));
   for (const each of clipped) each.style.display = "none";
-  const box = part.getBBox();
+  const { x, y, width, height } = part.getBBox(); // copied: `...box` of the browser's own object is empty
   for (const each of clipped) each.style.display = "";
-  return box;
+  return { x, y, width, height };
 }
 
 // The groups of elements that belong together, each with its box, from top left to bottom right.
@@ -122,23 +122,37 @@ function grow(svg, figure, box, width) {
   frame(svg, box);
 }
 
-// One wide panel: everything is squeezed by `squeeze` in x, and each text, mark and picture keeps its shape.
+// One wide panel: everything is squeezed in x, and each text, mark and legend keeps its shape. What texts then need
+// beside the panel is measured, and the panel gives it up.
 function narrow(svg, figure, box, width) {
-  const scale = TEXT / smallest(svg);
-  const squeeze = width / (box.width * scale);
-  if (squeeze >= 1 || !Number.isFinite(scale)) return;
-  figure.setAttribute("transform", `scale(${squeeze} 1)`);
-  for (const text of figure.querySelectorAll("text")) {
-    const { turned, set } = placed(text, figure);
-    set(turned ? `scale(1 ${1 / squeeze})` : `scale(${1 / squeeze} 1)`);
-  }
-  for (const mark of figure.querySelectorAll("use")) {
-    const [x, y] = ["x", "y"].map((name) => parseFloat(mark.getAttribute(name)));
-    mark.setAttribute("transform", `translate(${x} ${y}) scale(${1 / squeeze} 1) translate(${-x} ${-y})`);
-  }
+  const scale = TEXT / smallest(svg), wide = width / scale;
+  if (wide >= box.width || !Number.isFinite(scale)) return;
+  const legends = [...figure.querySelectorAll('g[id*="legend_"]')].map((legend) => ({ legend, at: legend.getBBox() }));
+  const outside = (part) => !part.closest('g[id*="legend_"]');
+  const texts = [...figure.querySelectorAll("text")].filter(outside).map((text) => placed(text, figure));
+  const marks = [...figure.querySelectorAll("use")].filter(outside).map((mark) => ({ mark, x: mark.getAttribute("x"), y: mark.getAttribute("y") }));
   for (const line of figure.querySelectorAll("path")) line.setAttribute("vector-effect", "non-scaling-stroke");
+  let squeeze = wide / box.width;
+  for (let round = 0; round < 4; round++) {
+    figure.setAttribute("transform", `scale(${squeeze} 1)`);
+    for (const { turned, set } of texts) set(turned ? `scale(1 ${1 / squeeze})` : `scale(${1 / squeeze} 1)`);
+    for (const { mark, x, y } of marks) mark.setAttribute("transform", `translate(${x} ${y}) scale(${1 / squeeze} 1) translate(${-x} ${-y})`);
+    box = [...figure.children].filter((part) => !part.id.includes("patch_")).map(seen).filter((b) => b.width && b.height).reduce(union);
+    if (round < 3) squeeze *= wide / (box.width * squeeze);
+  }
+  for (const { legend, at } of legends) {
+    const scale = Math.min(1, wide / at.width) / squeeze, left = start(at, scale, box);
+    legend.setAttribute("transform", `translate(${left - scale * at.x} 0) scale(${scale} 1)`);
+  }
   frame(svg, { ...box, x: box.x * squeeze, width: box.width * squeeze });
   thin(figure);
+}
+
+// Where a legend begins: it keeps its left edge on the left of a panel, its right one on the right, else its middle.
+function start(legend, scale, box) {
+  const place = (legend.x + legend.width / 2 - box.x) / box.width, held = place < 0.4 ? 0 : place > 0.6 ? 1 : 0.5;
+  const left = legend.x + legend.width * held * (1 - scale);
+  return Math.max(box.x, Math.min(left, box.x + box.width - legend.width * scale));
 }
 
 // A turned label of one letter has no need to be turned.

@@ -90,6 +90,8 @@ def play_calmly(
 ) -> nn.Module:
     """Play a game of images with the remedies, and return the running average of the generator.
 
+    A game whose objective or gradient is not finite is over: the row says at which step.
+
     Slide: beyond the deck (mode collapse).
 
     Args:
@@ -115,7 +117,11 @@ def play_calmly(
             penalise(D, batch, phi, EVERY * gamma)
         return step_shared(gan, batch, theta, phi)
 
-    desk.fit(one, data.Batches(x, 64, steps, desk.seed), average, *decays)
+    try:
+        desk.fit(one, data.Batches(x, 64, steps, desk.seed), average, *decays)
+    except FloatingPointError as error:
+        print(f"{desk.name}: {error}")
+        desk.steps = decays[0].last_epoch
     return average.module
 
 
