@@ -15,7 +15,16 @@ def drawn(name, count=2, seed=0):
     return samplers.sample(name, count, seed)
 
 
-@pytest.mark.parametrize("name", samplers.SOURCES)
+LOST = "fgan_mnist_calm_reverse_kl"  # its game was lost, as its row of the table says
+
+
+def test_a_generator_whose_game_was_lost_draws_one_grey():
+    images = drawn(LOST, 16)
+    assert images.amax() < 0.3
+    assert images.flatten(1).std(0).max() < 0.05
+
+
+@pytest.mark.parametrize("name", [name for name in samplers.SOURCES if name != LOST])
 def test_every_source_draws_pictures_that_differ_in_ink(name, monkeypatch):
     monkeypatch.setattr(samplers, "BATCH", 16)
     images = drawn(name, 16)

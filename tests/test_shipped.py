@@ -185,6 +185,20 @@ def f_gan_scores(name: str) -> dict[str, Any]:
 
 
 @torch.no_grad()
+def free_critic_scores(name: str) -> dict[str, Any]:
+    torch.manual_seed(0)
+    z = standard_normal(32).sample(torch.Size((protocols.JUDGED,)))
+    G = weights.load(fgan.fgan_generator(), name)
+    scores = protocols.class_scores(protocols.in_parts(G, z))
+    shares = [scores[f"share_{digit}"] for digit in range(10)]
+    return {
+        "confidence": scores["confidence"],
+        "rarest": min(shares),
+        "commonest": max(shares),
+    }
+
+
+@torch.no_grad()
 def gan_scores(name: str) -> dict[str, Any]:
     torch.manual_seed(0)
     G = weights.load(nets.image_generator(32), name)
@@ -259,6 +273,7 @@ JUDGES = {
     r"ring|ring_plain|ring_penalised": Judge(ring_scores),
     r"summary_plane_\w+": Judge(of_the_plane),
     r"summary_digits_\w+": Judge(of_digits, 0.01),
+    r"fgan_mnist_calm_\w+": Judge(free_critic_scores, 3e-3),
     r"fgan_mnist_\w+": Judge(f_gan_scores, 3e-3),
     r"mnist_gan|mnist_gan_plain": Judge(gan_scores, 0.01),
     r"infogan_mnist_\w+_0": Judge(infogan_confidence, 3e-3),

@@ -76,6 +76,9 @@ def _table() -> dict[str, Source]:
     for f in F_DIVERGENCES:
         name, words = f"fgan_mnist_{f}", f"f-GAN, {f.replace('_', ' ')}"
         table[name] = _source(words, _from, fgan.fgan_generator, f"{name}_0", noise)
+    for f in fgan.FREE:
+        name, words = f"fgan_mnist_calm_{f}", f"f-GAN with a free critic, {f.replace('_', ' ')}"
+        table[name] = _source(words, _from, fgan.fgan_generator, f"{name}_0", noise)
     for name, words, file, (make, bases), side in (
         (
             "infogan_mnist",
